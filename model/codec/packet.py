@@ -1,0 +1,180 @@
+"""Stage `packet`: a header with its check, a payload, a CRC-32; found again after damage.
+
+Fields and flags: `model.spec.packet`; the prose: `model/spec/BITSTREAM.md`.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from model.spec import packet as spec
+from model.spec.config import CodecConfig, find_profile
+from model.spec.profiles import profile_by_number
+
+
+class StreamError(ValueError):
+    """A stream that this release cannot decode, for the reason that the message gives."""
+
+
+def crc_table(crc: spec.Crc) -> tuple[int, ...]:
+    """Byte-wise table of an unreflected CRC of 8 bits."""
+    table = []
+    for byte in range(256):
+        value = byte
+        for _ in range(8):
+            value = ((value << 1) ^ (crc.polynomial if value & 0x80 else 0)) & 0xFF
+        table.append(value)
+    return tuple(table)
+
+
+_HEADER_TABLE = crc_table(spec.HEADER_CHECK)
+_SYNC = spec.SYNC.to_bytes(2, "little")
+
+
+def header_check(data: bytes) -> int:
+    """`model.spec.packet.HEADER_CHECK` over `data`."""
+    crc = spec.HEADER_CHECK.initial_crc
+    for byte in data:
+        crc = _HEADER_TABLE[crc ^ byte]
+    return crc ^ spec.HEADER_CHECK.xor_output
+
+
+def packet_check(data: bytes | memoryview) -> int:
+    """`model.spec.packet.PACKET_CHECK` over `data`."""
+    return zlib.crc32(data)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a key packet says of its stream."""
+
+    profile: str
+    channels: int
+    width: int
+    lanes: int
+    parameter_set: int | None
+
+
+@dataclass(frozen=True)
+class Packet:
+    """One intact packet.
+
+    Parameters
+    ----------
+    offset, size : int
+        Where it stands, in bytes.
+    position : int
+        Number of its first frame, modulo 2**32.
+    frames : int
+    raw : bool
+        Payload is the plain codes.
+    shape : Shape or None
+        Of key packets only.
+    payload : memoryview
+    """
+
+    offset: int
+    size: int
+    position: int
+    frames: int
+    raw: bool
+    shape: Shape | None
+    payload: memoryview
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Bytes that belong to no intact packet."""
+
+    offset: int
+    size: int
+
+
+def build(config: CodecConfig, position: int, frames: int, *, key: bool, raw: bool, payload: bytes) -> bytes:
+    """The bytes of one packet."""
+    flags = (spec.FLAG_KEY if key else 0) | (spec.FLAG_RAW if raw else 0)
+    length = len(payload).to_bytes(3, "little")
+    head = _SYNC + struct.pack("<BIH", flags, position & 0xFFFFFFFF, frames) + length
+    if key:
+        profile = find_profile(config.profile)
+        shape = (config.width - 1) | (config.lanes.bit_length() - 1) << 4
+        head += struct.pack("<BHB", spec.VERSION << 4 | profile.number, config.channels - 1, shape)
+    head += bytes((header_check(head),))
+    body = head + payload
+    return body + struct.pack("<I", packet_check(body))
+
+
+def _shape(fields: tuple[int, ...], parameter_set: int | None) -> Shape:
+    identity, channels, shape = fields
+    version, profile = identity >> 4, profile_by_number(identity & 15)
+    if version != spec.VERSION:
+        raise StreamError(
+            f"packet: format version {version}; this release reads version {spec.VERSION}, get a newer one"
+        )
+    if profile is None:
+        raise StreamError(f"packet: profile number {identity & 15} is not known; get a newer release")
+    if shape & spec.SHAPE_PEERS:
+        raise StreamError(f"packet: peers in profile '{profile.name}'; get a newer release")
+    if profile.parameterised != (parameter_set is not None):
+        raise StreamError(f"packet: profile '{profile.name}' and its parameter set do not fit; the encoder is at fault")
+    lanes = 1 << (shape >> 4 & 3)
+    if lanes not in profile.lanes:
+        raise StreamError(f"packet: profile '{profile.name}' has no form with {lanes} lanes; get a newer release")
+    return Shape(profile.name, channels + 1, (shape & 15) + 1, lanes, parameter_set)
+
+
+def parse(data: memoryview, offset: int) -> Packet | None:
+    """The intact packet at `offset`, or None.
+
+    Raises
+    ------
+    StreamError
+        If the packet is intact but from a release or profile that is not known here.
+    """
+    fixed = offset + spec.HEADER_BYTES
+    if data[offset : offset + 2] != _SYNC or fixed >= len(data):
+        return None
+    flags, position, frames = struct.unpack_from("<BIH", data, offset + 2)
+    length = int.from_bytes(data[fixed - 3 : fixed], "little")
+    key, raw = bool(flags & spec.FLAG_KEY), bool(flags & spec.FLAG_RAW)
+    start, fields, parameter_set = fixed, None, None
+    if key:
+        if fixed + spec.KEY_HEADER_BYTES >= len(data):
+            return None
+        fields = struct.unpack_from("<BHB", data, fixed)
+        start += spec.KEY_HEADER_BYTES
+        if fields[2] & spec.SHAPE_PARAMETER_SET:
+            parameter_set = int.from_bytes(data[start : start + spec.PARAMETER_SET.bytes], "little")
+            start += spec.PARAMETER_SET.bytes
+    end = start + spec.HEADER_CHECK_BYTES + length
+    if flags & spec.FLAGS_RESERVED or frames == 0 or end + spec.PACKET_CHECK_BYTES > len(data):
+        return None
+    if header_check(bytes(data[offset:start])) != data[start]:
+        return None
+    if packet_check(data[offset:end]) != struct.unpack_from("<I", data, end)[0]:
+        return None
+    shape = _shape(fields, parameter_set) if fields else None
+    size = end + spec.PACKET_CHECK_BYTES - offset
+    payload = data[start + spec.HEADER_CHECK_BYTES : end]
+    return Packet(offset, size, position, frames, raw, shape, payload)
+
+
+def scan(data: bytes | memoryview) -> Iterator[Packet | Damage]:
+    """The packets of a stream in order, and the damage between them; every byte belongs to one of them."""
+    view = memoryview(data)
+    whole = bytes(view) if not isinstance(data, bytes) else data
+    at = good = 0
+    while at < len(view):
+        found = parse(view, at)
+        if found is not None:
+            if at > good:
+                yield Damage(good, at - good)
+            yield found
+            at = good = at + found.size
+        else:
+            at = whole.find(_SYNC, at + 1)
+            if at < 0:
+                break
+    if good < len(view):
+        yield Damage(good, len(view) - good)

@@ -1,0 +1,75 @@
+"""The packet: its fields, flags and checks, as tables that codec and hardware both read.
+
+All multi-byte fields are little-endian; `BITSTREAM.md` is the same in prose.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Field:
+    """One header field: `name`, and its size in `bytes`, least significant byte first."""
+
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Crc:
+    """A cyclic redundancy check in the parameters of the Williams model (those of `amaranth.lib.crc`)."""
+
+    crc_width: int
+    polynomial: int
+    initial_crc: int
+    reflect_input: bool
+    reflect_output: bool
+    xor_output: int
+
+
+VERSION: Final = 1
+SYNC: Final = 0x9D53  # on the wire 0x53 0x9d: "S", then a byte that ASCII text never has
+
+HEADER: Final = (
+    Field("sync", 2),
+    Field("flags", 1),
+    Field("position", 4),  # frame number of the first frame, modulo 2**32
+    Field("frames", 2),
+    Field("length", 3),  # payload bytes
+)
+KEY_HEADER: Final = (
+    Field("identity", 1),  # version << 4 | profile number
+    Field("channels", 2),  # number of channels - 1
+    Field("shape", 1),  # width - 1 | log2(lanes) << 4 | has parameter set << 6 | has peers << 7
+)
+PARAMETER_SET: Final = Field("parameter_set", 8)
+
+FLAG_KEY: Final = 1 << 0
+FLAG_RAW: Final = 1 << 1
+FLAGS_RESERVED: Final = 0xFC
+
+SHAPE_PARAMETER_SET: Final = 1 << 6
+SHAPE_PEERS: Final = 1 << 7
+
+HEADER_CHECK: Final = Crc(8, 0x2F, 0xFF, False, False, 0xFF)  # CRC-8/AUTOSAR
+PACKET_CHECK: Final = Crc(32, 0x04C11DB7, 0xFFFFFFFF, True, True, 0xFFFFFFFF)  # CRC-32/ISO-HDLC (zlib's)
+
+HEADER_BYTES: Final = sum(f.bytes for f in HEADER)
+KEY_HEADER_BYTES: Final = sum(f.bytes for f in KEY_HEADER)
+HEADER_CHECK_BYTES: Final = HEADER_CHECK.crc_width // 8
+PACKET_CHECK_BYTES: Final = PACKET_CHECK.crc_width // 8
+
+MAX_FRAMES: Final = (1 << 16) - 1
+MAX_LENGTH: Final = (1 << 24) - 1
+MAX_CHANNELS: Final = 1 << 16
+
+
+def header_bytes(*, key: bool, parameter_set: bool = False) -> int:
+    """Bytes before the payload, the header check included."""
+    extra = KEY_HEADER_BYTES + (PARAMETER_SET.bytes if parameter_set else 0) if key else 0
+    return HEADER_BYTES + extra + HEADER_CHECK_BYTES
+
+
+def overhead_bytes(*, key: bool, parameter_set: bool = False) -> int:
+    """Bytes of a packet that are not payload."""
+    return header_bytes(key=key, parameter_set=parameter_set) + PACKET_CHECK_BYTES
