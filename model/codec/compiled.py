@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import config
+from numba.core import config as numba_config
+
+
+config: Any = numba_config  # its attributes are made at run time
 
 
 def _source_hash() -> str:
