@@ -15,7 +15,6 @@ from typing import Any
 import numba
 from numba.core import config as numba_config
 
-
 config: Any = numba_config  # its attributes are made at run time
 
 
