@@ -1,0 +1,49 @@
+"""Both operating points keep what they promise, for every shape."""
+
+import pytest
+
+from model.spec import operating
+from model.spec.config import CodecConfig, ConfigError
+from model.spec.profiles import PROFILES
+
+SHAPES = [(1, 10), (2, 16), (3, 8), (64, 10), (256, 10), (256, 16), (1024, 10)]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(("channels", "width"), SHAPES)
+@pytest.mark.parametrize("rate", [1, 19531, 30000])
+def test_archive_has_a_key_packet_about_every_second(profile: str, channels: int, width: int, rate: int) -> None:
+    config = operating.archive(profile, channels, width, rate)
+    assert (config.profile, config.channels, config.width) == (profile, channels, width)
+    assert config.packet_frames == 1 or config.packet_frames * channels <= operating.ARCHIVE_PACKET_SAMPLES
+    seconds = config.packet_frames * config.key_interval / rate
+    assert 0.7 <= seconds <= 1.4
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(("channels", "width"), [s for s in SHAPES if s[0] < 1024])
+def test_live_is_the_longest_packet_below_a_millisecond(profile: str, channels: int, width: int) -> None:
+    config = operating.live(profile, channels, width)
+    assert operating.worst_latency(config) < operating.LIVE_LATENCY
+    longer = CodecConfig(profile, channels, width, config.packet_frames + 1, config.key_interval, config.lanes)
+    assert operating.worst_latency(longer) >= operating.LIVE_LATENCY
+    assert 0.05 < config.packet_frames * config.key_interval / operating.DEFAULT_RATE <= 0.1
+
+
+def test_worst_latency_counts_fill_drain_and_pipeline() -> None:
+    config = CodecConfig("tiny", channels=8, width=10, packet_frames=10)
+    drained = (12 + 4 + 1 + 100 + 4) / 1_000_000
+    pipeline = operating.PIPELINE_CLOCKS / 1_000_000
+    assert operating.worst_latency(config, 1000, 1_000_000) == pytest.approx(0.010 + drained + pipeline, rel=1e-12)
+
+
+def test_a_slow_link_drops_packets_and_so_bounds_the_latency() -> None:
+    config = CodecConfig("tiny", channels=8, width=10, packet_frames=10)
+    assert operating.worst_latency(config, 1000, 100) == pytest.approx(
+        0.020 + operating.PIPELINE_CLOCKS / 100, rel=1e-12
+    )
+
+
+def test_what_cannot_be_live_is_refused() -> None:
+    with pytest.raises(ConfigError, match="live: 4 channels at 500 Hz cannot stay below 1 ms"):
+        operating.live("tiny", 4, 10, rate=500)
