@@ -139,10 +139,10 @@ class Decompressor:
             raise StreamError(f"packet at byte {packet.offset}: its frames came before; the stream is out of order")
         if start > self.next:
             self._gap(start - self.next, self._lost)
+            self._synchronised = False
         if packet.shape is not None:
             restart_tiny(self._last, self._mean, self.shape.width)
-        elif not self._synchronised or start > self.next:
-            self._synchronised = False
+        elif not self._synchronised:
             self._gap(packet.frames, "waits for a key packet")
             return None
         self._synchronised = True
