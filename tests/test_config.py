@@ -45,7 +45,7 @@ def test_the_limits_themselves_are_valid(field: str, low: int, high: int) -> Non
 
 
 def test_unknown_key_names_the_nearest() -> None:
-    with pytest.raises(ConfigError, match="chanels: .*did you mean 'channels'"):
+    with pytest.raises(ConfigError, match=r"chanels: .*did you mean 'channels'"):
         CodecConfig.from_mapping({"chanels": 3})
 
 

@@ -39,7 +39,7 @@ def test_round_trip() -> None:
 
 def test_the_name_follows_the_content_not_the_order() -> None:
     before = example()
-    turned = ParameterSet("tiny", dict(reversed(before.tables.items())))
+    turned = ParameterSet("tiny", dict(reversed(list(before.tables.items()))))
     assert turned.identifier == before.identifier
     form, values = before.tables["t10False"]
     changed = ParameterSet("tiny", {**before.tables, "t10False": (form, values ^ np.eye(3, 4, dtype=np.int64))})

@@ -1,5 +1,7 @@
 """Stage `rice`: folding, the mean, and every kind of code word against a decoder of strings."""
 
+import itertools
+
 import pytest
 
 from model.codec import rice
@@ -47,7 +49,7 @@ def test_code_words_read_back(width: int) -> None:
 def test_no_code_word_begins_another(k: int) -> None:
     words = sorted(f"{v:0{n}b}" for v, n in (rice.code_word(u, k, 10) for u in range(1024)))
     assert len(set(words)) == 1024
-    assert not any(b.startswith(a) for a, b in zip(words, words[1:], strict=False))
+    assert not any(b.startswith(a) for a, b in itertools.pairwise(words))
 
 
 @pytest.mark.parametrize("width", range(8, 17))
