@@ -1,0 +1,336 @@
+"""The `.spk` container: streams of packets that restore every original file byte for byte.
+
+Its layout is told in `directory.py`; `pack` writes one, `Container` reads it.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from model.codec.decompressor import Block, Decompressor, Gap, blocks
+from model.codec.packet import Damage, Packet, StreamError, scan
+from model.formats import directory, disk, names
+from model.formats.capture import is_stream, read_stream
+from model.formats.directory import FileEntry, StreamEntry
+from model.formats.errors import DamagedError, FormatError
+from model.formats.pack import Source, pack
+from model.formats.report import ByteRange, FileGap, Ledger, Report
+from model.formats.restore import Restorer, StreamRestorer
+from model.spec import packet as packet_spec
+from model.spec.config import CodecConfig
+from model.spec.parameters import ParameterSet
+
+__all__ = [
+    "ByteRange",
+    "Container",
+    "DamagedError",
+    "FileEntry",
+    "FileGap",
+    "FormatError",
+    "Ledger",
+    "Report",
+    "Source",
+    "StreamEntry",
+    "is_stream",
+    "pack",
+    "read_stream",
+]
+
+_NOT_ORIGINAL = "its CRC-32 is not the original's"
+
+
+@dataclass(frozen=True, eq=False)
+class Container:
+    """An open container.
+
+    Parameters
+    ----------
+    path : Path
+    directory : Directory
+    parameter_sets : dict of int to ParameterSet
+        Embedded ones and those given to `open`, by identifier.
+    """
+
+    path: Path
+    directory: directory.Directory
+    parameter_sets: dict[int, ParameterSet]
+    _data: memoryview
+
+    @classmethod
+    def open(cls, path: Path, parameter_sets: Sequence[ParameterSet] = ()) -> "Container":
+        """Read the directory; packets stay on disk.
+
+        Raises
+        ------
+        FormatError
+            If the file cannot be read, is not a container, or its directory is damaged.
+        """
+        data = disk.mapped(path)
+        found = directory.read(path, data)
+        return cls(path, found, {p.identifier: p for p in (*parameter_sets, *found.parameter_sets)}, data)
+
+    @property
+    def streams(self) -> list[StreamEntry]:
+        """The streams, in the order of their packets."""
+        return list(self.directory.streams)
+
+    @property
+    def files(self) -> list[FileEntry]:
+        """The original files, stream by stream."""
+        return list(self.directory.files)
+
+    def file_name(self, file: FileEntry) -> str:
+        """Its name, or one made from the container's if that carries it."""
+        stem = self.path.name.removesuffix(".spk")
+        return file.name or (stem if stem.lower().endswith(".wav") else f"{stem}.wav")
+
+    def _packets(self, stream: StreamEntry, offset: int = 0) -> memoryview:
+        return self._data[stream.offset + offset : stream.offset + stream.size]
+
+    def config(self, stream: int) -> CodecConfig | None:
+        """The configuration as the packets show it, or None if the stream has no intact key packet.
+
+        Packets after the first key packet tell its interval; in a stream that has no second one, all count.
+        """
+        first: Packet | None = None
+        interval = 0
+        for item in scan(self._packets(self.streams[stream])):
+            if isinstance(item, Damage):
+                continue
+            if first is not None and item.shape is not None:
+                break
+            if first is None and item.shape is not None:
+                first = item
+            interval += first is not None
+        if first is None or first.shape is None:
+            return None
+        shape = first.shape
+        return CodecConfig(shape.profile, shape.channels, shape.width, first.frames, interval, shape.lanes)
+
+    def _blocks(self, stream: StreamEntry, decoder: Decompressor, offset: int = 0) -> Iterator[Block | Damage]:
+        """Decode from byte `offset` of the stream; offsets of damage count from the start of the container."""
+        try:
+            for item in blocks(self._packets(stream, offset), decoder):
+                if isinstance(item, Damage):
+                    yield Damage(item.offset + stream.offset + offset, item.size)
+                    continue
+                if decoder.shape is None or decoder.shape.width != stream.mapping.width:
+                    raise StreamError("packet: the width of its samples is not the directory's")
+                if item.start + len(item.frames) > stream.frames:
+                    raise StreamError("packet: frames beyond the end of the stream")
+                yield item
+        except StreamError as error:
+            raise FormatError(f"{self.path}: {error}; compress the originals again") from None
+
+    def _decode(
+        self, stream: StreamEntry, paths: Sequence[Path | None], progress: Callable[[int], None] | None
+    ) -> tuple[list[FileGap], list[ByteRange]]:
+        """Restore the files of `stream` to `paths`; what is missing, and where the container is damaged."""
+        restorers = [Restorer(self.directory.files[n], path) for n, path in zip(stream.files, paths, strict=True)]
+        sink = StreamRestorer(restorers, stream.channels)
+        decoder = Decompressor(origin=0, ends=np.array(stream.ends))
+        damage: list[ByteRange] = []
+        for item in self._blocks(stream, decoder):
+            if isinstance(item, Damage):
+                damage.append(ByteRange(item.offset, item.size))
+                continue
+            sink.push(item.start, item.frames)
+            if progress:
+                progress(item.frames.size)
+        decoder.finish(stream.frames)
+        sink.fill(stream.frames)
+        gaps: list[FileGap] = []
+        for restorer in restorers:
+            missing = list(self._file_gaps(restorer.entry, decoder.gaps))
+            if not restorer.close() and not missing:
+                entry = restorer.entry
+                missing = [FileGap(self.file_name(entry), 0, entry.frames, entry.rate, _NOT_ORIGINAL)]
+            gaps += missing
+        return gaps, damage
+
+    def _file_gaps(self, file: FileEntry, gaps: Sequence[Gap]) -> Iterator[FileGap]:
+        for gap in gaps:
+            if gap.start < file.frames:
+                frames = min(gap.frames, file.frames - gap.start)
+                yield FileGap(self.file_name(file), gap.start, frames, file.rate, gap.reason)
+
+    def _decode_all(
+        self, paths: Sequence[Path | None], jobs: int, progress: Callable[[int], None] | None
+    ) -> tuple[list[FileGap], list[ByteRange]]:
+        def work(stream: StreamEntry) -> tuple[list[FileGap], list[ByteRange]]:
+            return self._decode(stream, [paths[n] for n in stream.files], progress)
+
+        with ThreadPoolExecutor(jobs) as pool:
+            results = list(pool.map(work, self.directory.streams))
+        return [gap for gaps, _ in results for gap in gaps], [hurt for _, damage in results for hurt in damage]
+
+    def _report(self, names: Sequence[str], found: tuple[list[FileGap], list[ByteRange]]) -> Report:
+        samples = sum(file.frames * file.channels for file in self.files)
+        return Report(tuple(names), samples, tuple(found[0]), tuple(found[1]))
+
+    def verify(self, *, jobs: int = 1, progress: Callable[[int], None] | None = None) -> Report:
+        """Decode everything and compare with the CRC-32 of every original; writes nothing.
+
+        Parameters
+        ----------
+        jobs : int
+            Streams decoded at the same time.
+        progress : callable, optional
+            Called with the number of further samples done, from any of the threads.
+
+        Raises
+        ------
+        FormatError
+            If the packets contradict the directory.
+        """
+        found = self._decode_all([None] * len(self.files), jobs, progress)
+        return self._report([self.file_name(file) for file in self.files], found)
+
+    def targets(self, target: Path) -> list[Path]:
+        """Where `unpack` writes the originals.
+
+        A container that holds one file without a name restores it as `target`, or in `target` if that is a folder,
+        named after the container; any other restores its files in the folder `target`.
+
+        Raises
+        ------
+        FormatError
+            If a name would leave the folder `target`, or two files would meet.
+        """
+        if len(self.files) == 1 and not self.files[0].name:
+            return [target / self.file_name(self.files[0]) if target.is_dir() else target]
+        names.check(self.path, (file.name for file in self.files))
+        return [target / file.name for file in self.files]
+
+    def unpack(
+        self,
+        target: Path,
+        *,
+        overwrite: bool = False,
+        recover: bool = False,
+        jobs: int = 1,
+        progress: Callable[[int], None] | None = None,
+    ) -> Report:
+        """Restore the originals; no file appears before all of them are complete.
+
+        Parameters
+        ----------
+        target : Path
+            See `targets`.
+        overwrite : bool
+            Replace files that exist.
+        recover : bool
+            Write what can be decoded of a damaged container. Samples that are missing become mid-scale (code
+            `2**(width - 1)`); the report names them.
+        jobs, progress
+            As in `verify`.
+
+        Raises
+        ------
+        DamagedError
+            If the container is damaged and `recover` is false; nothing is written.
+        FormatError
+            If a file exists, a name is not allowed, or the packets contradict the directory.
+        """
+        paths = self.targets(target)
+        for path in paths:
+            if path.exists() and (path.is_dir() or not overwrite):
+                mend = "give another name" if path.is_dir() else "give --force to replace it"
+                raise FormatError(f"{path}: exists; {mend}")
+        holder = target if target.is_dir() else target.parent
+        if not holder.is_dir():
+            raise FormatError(f"{target}: its folder does not exist; create {holder}")
+        work = disk.part(holder / "spikey")
+        work.mkdir()
+        try:
+            parts = [work / str(n) for n in range(len(paths))]
+            report = self._report([str(path) for path in paths], self._decode_all(parts, jobs, progress))
+            if not report.ok and not recover:
+                raise DamagedError(f"{self.path}: {report}; give --recover to restore the rest", report)
+            for path, file in zip(paths, parts, strict=True):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(file, path)
+        finally:
+            shutil.rmtree(work)
+        return report
+
+    def read(self, file: int, start: int, stop: int) -> np.ndarray:
+        """Samples of frames `start` to `stop` of one file, without decoding what lies before the nearest key packet.
+
+        Parameters
+        ----------
+        file : int
+            Number in `files`.
+        start, stop : int
+            0 <= start <= stop <= frames of the file.
+
+        Returns
+        -------
+        ndarray of int16, or of uint8 where the file has 8 bits, shape (stop - start, channels)
+
+        Raises
+        ------
+        FormatError
+            If the range is not within the file, or damage took a part of it.
+        """
+        entry = self.files[file]
+        name = self.file_name(entry)
+        if not 0 <= start <= stop <= entry.frames:
+            raise FormatError(
+                f"{self.path}: frames {start} to {stop} of {name}: give a range within 0 to {entry.frames}"
+            )
+        stream = self.directory.streams[entry.stream]
+        out = np.zeros((stop - start, entry.channels), np.uint16)
+        frame, offset = self._entry_point(stream, start)
+        decoder = Decompressor(origin=0, ends=np.array(stream.ends), start=frame)
+        for item in self._blocks(stream, decoder, offset):
+            if isinstance(item, Block):
+                first, last = max(start, item.start), min(stop, item.start + len(item.frames))
+                if first < last:
+                    rows = item.frames[first - item.start : last - item.start]
+                    out[first - start : last - start] = rows[:, entry.first_channel :][:, : entry.channels]
+            if decoder.next >= stop:
+                break
+        decoder.finish(stop)
+        for gap in self._file_gaps(entry, decoder.gaps):
+            if gap.start < stop and gap.start + gap.frames > start:
+                raise FormatError(f"{self.path}: {gap}; read another range, or recover the file")
+        return entry.mapping.to_samples(out, entry.dtype)
+
+    def _entry_point(self, stream: StreamEntry, start: int) -> tuple[int, int]:
+        """Frame and byte of the last intact key packet at or before frame `start`, found from the index by headers."""
+        frame, offset = max((e for e in stream.index if e[0] <= start), default=(0, 0))
+        best, begin = (frame, offset), offset
+        for item in scan(self._packets(stream, begin)):
+            if isinstance(item, Damage):
+                continue
+            frame += (item.position - frame) & 0xFFFFFFFF
+            if frame > start:
+                break
+            if item.shape is not None:
+                best = (frame, begin + item.offset)
+        return best
+
+    def ledger(self) -> Ledger:
+        """What the bytes of the container are spent on."""
+        ledger = Ledger(container=self.directory.size)
+        for stream in self.directory.streams:
+            for item in scan(self._packets(stream)):
+                if isinstance(item, Damage):
+                    ledger.damaged += item.size
+                    continue
+                ledger.packets += 1
+                ledger.key_packets += item.shape is not None
+                ledger.raw_packets += item.raw
+                ledger.header_checks += packet_spec.HEADER_CHECK_BYTES
+                ledger.packet_checks += packet_spec.PACKET_CHECK_BYTES
+                ledger.payload_raw += len(item.payload) if item.raw else 0
+                ledger.payload_coded += 0 if item.raw else len(item.payload)
+                fixed = packet_spec.HEADER_CHECK_BYTES + packet_spec.PACKET_CHECK_BYTES
+                ledger.packet_headers += item.size - len(item.payload) - fixed
+        return ledger
