@@ -29,6 +29,7 @@ def crc_table(crc: spec.Crc) -> tuple[int, ...]:
 
 
 _HEADER_TABLE = crc_table(spec.HEADER_CHECK)
+SEARCH_BYTES = 1 << 12
 _SYNC = spec.SYNC.to_bytes(2, "little")
 
 
@@ -160,10 +161,19 @@ def parse(data: memoryview, offset: int) -> Packet | None:
     return Packet(offset, size, position, frames, raw, shape, payload)
 
 
+def _find_sync(view: memoryview, at: int) -> int:
+    """Where the next sync stands, from `at` on, or the length; looks at one piece after the other."""
+    while at < len(view):
+        found = bytes(view[at : at + SEARCH_BYTES]).find(_SYNC)
+        if found >= 0:
+            return at + found
+        at += SEARCH_BYTES - len(_SYNC) + 1
+    return len(view)
+
+
 def scan(data: bytes | memoryview) -> Iterator[Packet | Damage]:
     """The packets of a stream in order, and the damage between them; every byte belongs to one of them."""
     view = memoryview(data)
-    whole = bytes(view) if not isinstance(data, bytes) else data
     at = good = 0
     while at < len(view):
         found = parse(view, at)
@@ -173,8 +183,6 @@ def scan(data: bytes | memoryview) -> Iterator[Packet | Damage]:
             yield found
             at = good = at + found.size
         else:
-            at = whole.find(_SYNC, at + 1)
-            if at < 0:
-                break
+            at = _find_sync(view, at + 1)
     if good < len(view):
         yield Damage(good, len(view) - good)
