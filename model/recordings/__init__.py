@@ -1,0 +1,1 @@
+"""Recordings: finding real ones, generating synthetic ones, and grouping those made at the same instant."""
