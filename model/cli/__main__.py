@@ -1,0 +1,5 @@
+"""`python -m model.cli`: the `spikey` command without its entry point."""
+
+from model.cli import main
+
+main()

@@ -1,0 +1,58 @@
+"""What the commands say: progress and notices on stderr, tables on stdout."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+
+import click
+
+
+@contextlib.contextmanager
+def progress(label: str, total: int) -> Iterator[Callable[[int], None] | None]:
+    """A bar on stderr while the block runs, if stderr is a terminal; gives what is to be called with every advance."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda amount: bar.advance(task, amount)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, total: bool = False) -> None:
+    """Print a table: the first column is text, the others are figures; `total` sets the last row apart."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    found = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        found.add_column(column, justify="right" if number else "left", overflow="fold")
+    for number, row in enumerate(rows):
+        found.add_row(*(Text(str(cell)) for cell in row), end_section=total and number == len(rows) - 2)
+    Console().print(found)
+
+
+def say_first_compilation() -> None:
+    """Say, before the codec is first compiled on this machine, that it takes a while; makes the folder it goes to.
+
+    Raises
+    ------
+    click.ClickException
+        If the folder cannot be made.
+    """
+    from model.codec.compiled import CACHE_FOLDER
+
+    if CACHE_FOLDER.is_dir():
+        return
+    click.echo("spikey: compiling the codec for this machine, once: some seconds", err=True)
+    try:
+        CACHE_FOLDER.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.ClickException(
+            f"{CACHE_FOLDER}: cannot keep compiled code there: {error.strerror}; "
+            "set NUMBA_CACHE_DIR to a folder that can be written"
+        ) from None

@@ -1,0 +1,163 @@
+"""`spikey compress` and `spikey decompress`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from model.cli import console, settings, sources
+
+if TYPE_CHECKING:
+    from model.formats.container import Container, Source
+
+PATH = click.Path(path_type=Path)
+JOBS = click.option(
+    "--jobs", type=click.IntRange(1), default=os.cpu_count(), show_default=True, help="Streams worked on together."
+)
+
+
+@click.command()
+@click.argument("recording", metavar="IN", type=PATH, required=False)
+@click.option("--input_file", "input_file", type=PATH, help="The same as IN.")
+@click.option("-o", "--output", "--output_file", "out", metavar="OUT", type=PATH, help="Default: IN with '.spk' added.")
+@click.option(
+    "--config", metavar="FILE", type=PATH, help="YAML with profile, group, live, packet_frames, key_interval."
+)
+@click.option("--profile", metavar="NAME", help="The stages that samples flow through. [default: tiny]")
+@click.option("--group", type=click.Choice(settings.GROUPS), help="Which files are simultaneous. [default: auto]")
+@click.option("--live", is_flag=True, default=None, help="Short packets, for a link.")
+@click.option("--packet-frames", type=int, help="Frames in a packet.")
+@click.option("--key-interval", type=int, help="Packets from one key packet to the next.")
+@JOBS
+@click.option("--no-verify", is_flag=True, help="Do not decode the result and compare it with the originals.")
+@click.option("--force", is_flag=True, help="Replace OUT if it exists.")
+def compress(
+    recording: Path | None,
+    input_file: Path | None,
+    out: Path | None,
+    config: Path | None,
+    jobs: int,
+    no_verify: bool,
+    force: bool,
+    **typed: Any,
+) -> None:
+    """Compress IN, a WAV file or a folder with WAV files in or below it, without any loss."""
+    path = sources.one_of(recording, input_file, "IN")
+    chosen: dict[str, Any] = {"profile": "tiny", "group": "auto", "live": False}
+    chosen.update(settings.load(config) if config else {})
+    chosen.update({key: value for key, value in typed.items() if value is not None})
+    found = sources.find(path)
+    if out is None:
+        whole = path.resolve()
+        out = (
+            whole.with_name(whole.name + sources.SUFFIX)
+            if path.name in ("", "..")
+            else path.with_name(path.name + sources.SUFFIX)
+        )
+    sources.refuse_to_replace(out, [source.path for source in found])
+    _compress(found, out, chosen, jobs=jobs, verify=not no_verify, force=force)
+
+
+def _compress(found: list[Source], out: Path, chosen: dict[str, Any], *, jobs: int, verify: bool, force: bool) -> None:
+    """Pack beside `out`, check, and only then give it its name."""
+    console.say_first_compilation()
+    from model.bench import Figures, compare, grouped_sources
+    from model.formats import disk
+    from model.formats.container import Container, pack
+
+    disk.check_target(out, overwrite=force)
+    options: dict[str, Any] = {key: chosen[key] for key in ("packet_frames", "key_interval") if key in chosen}
+    groups = grouped_sources(found, chosen["group"])
+    samples = sum(source.path.stat().st_size // 2 for source in found)
+    with tempfile.TemporaryDirectory(prefix=".spikey.", dir=out.parent) as scratch:
+        beside = Path(scratch, out.name)
+        with console.progress("compress", samples) as advance:
+            pack(
+                groups,
+                beside,
+                profile=chosen["profile"],
+                live=chosen["live"],
+                jobs=jobs,
+                options=options,
+                progress=advance,
+            )
+        container = Container.open(beside)
+        if verify:
+            originals = {source.name: source.path for source in found}
+            with console.progress("verify", samples) as advance:
+                compare(container, originals, Path(scratch), jobs=jobs, progress=advance)
+        figures = Figures.of(container)
+        disk.check_target(out, overwrite=force)
+        beside.replace(out)
+    click.echo(f"{out}: {figures}")
+
+
+@click.command()
+@click.argument("container", metavar="IN", type=PATH, required=False)
+@click.option("--input_file", "input_file", type=PATH, help="The same as IN.")
+@click.option("-o", "--output", "--output_file", "out", metavar="OUT", type=PATH, help="Default: IN without '.spk'.")
+@click.option(
+    "--config", metavar="FILE", type=PATH, help="Accepted as compress accepts it; IN itself says how to decode."
+)
+@click.option("--rate", type=click.IntRange(1, (1 << 32) - 1), help="Of a bare capture, in Hz. [default: 19531]")
+@JOBS
+@click.option("--recover", is_flag=True, help="Restore what is intact of a damaged file; the rest becomes mid-scale.")
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+def decompress(
+    container: Path | None,
+    input_file: Path | None,
+    out: Path | None,
+    config: Path | None,
+    rate: int | None,
+    jobs: int,
+    recover: bool,
+    force: bool,
+) -> None:
+    """Restore the originals from the container IN, or a WAV file from a bare capture of packets."""
+    path = sources.one_of(container, input_file, "IN")
+    if config:
+        settings.load(config)
+    console.say_first_compilation()
+    from model.cli import capture
+    from model.formats.container import Container, FormatError, is_stream
+
+    if not path.is_file():
+        raise FormatError(f"{path}: is not a file; give a file made by spikey compress")
+    if is_stream(path):
+        capture.decompress(path, out or _without_suffix(path, ".wav"), rate=rate, recover=recover, force=force)
+        return
+    if rate is not None:
+        raise click.UsageError(f"--rate: {path} is no bare capture and knows its rate; leave it out")
+    opened = Container.open(path)
+    target = out or _default_target(opened)
+    sources.refuse_to_replace(target, [path])
+    made = opened.targets(target) != [target] and not target.is_dir()
+    if made:
+        target.mkdir()
+    try:
+        with console.progress("decompress", sum(file.frames * file.channels for file in opened.files)) as advance:
+            report = opened.unpack(target, overwrite=force, recover=recover, jobs=jobs, progress=advance)
+    except BaseException:
+        if made:
+            target.rmdir()
+        raise
+    click.echo(f"{target}: {report}")
+
+
+def _default_target(container: Container) -> Path:
+    """The name of `container` without its suffix; for a single file, its own name."""
+    bare = _without_suffix(container.path, "")
+    single = len(container.files) == 1 and not container.files[0].name
+    return bare.with_name(container.file_name(container.files[0])) if single else bare
+
+
+def _without_suffix(path: Path, added: str) -> Path:
+    from model.formats.container import FormatError
+
+    if path.suffix != sources.SUFFIX or not path.stem:
+        raise FormatError(f"{path}: its name does not end in '{sources.SUFFIX}'; say with -o where the originals go")
+    return path.with_name(path.stem + added)

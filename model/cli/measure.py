@@ -1,0 +1,128 @@
+"""`spikey synth` and `spikey bench`."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from model.cli import console, settings, sources
+from model.cli.convert import JOBS, PATH
+
+if TYPE_CHECKING:
+    from model.bench import Result
+    from model.formats.container import Source
+    from model.recordings import Mode
+
+COLUMNS = (
+    "",
+    "bits/sample",
+    "ratio_wav",
+    "ratio_adc",
+    "bytes",
+    "encode MB/s",
+    "decode MB/s",
+    "encode MS/s",
+    "decode MS/s",
+)
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=PATH)
+@click.option("--channels", type=click.IntRange(1), default=8, show_default=True, help="Files of one channel each.")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=5.0, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--rate", type=click.IntRange(1), default=19531, show_default=True, help="Frames a second.")
+@click.option("--width", type=click.IntRange(8, 16), default=10, show_default=True, help="Bits of the converter.")
+@click.option("--even", is_flag=True, help="A converter whose codes are equally wide.")
+def synth(folder: Path, channels: int, seconds: float, seed: int, rate: int, width: int, even: bool) -> None:
+    """Write synthetic recordings into the new folder DIR: noise, spikes, paired channels, unequal code widths."""
+    from model.recordings import synthesise
+
+    paths = synthesise(folder, channels=channels, seconds=seconds, rate=rate, seed=seed, width=width, even=even)
+    click.echo(f"{folder}: {len(paths)} files, {sum(path.stat().st_size for path in paths)} bytes")
+
+
+@click.command()
+@click.argument("folder", metavar="[DIR]", type=PATH, required=False)
+@click.option("--profiles", default="tiny", show_default=True, help="Names, separated by commas.")
+@click.option("--live", is_flag=True, help="Short packets, for a link.")
+@click.option("--group", type=click.Choice(settings.GROUPS), help="Measure all files in one container as well.")
+@click.option("--json", "json_file", metavar="FILE", type=PATH, help="Write every figure there.")
+@JOBS
+@click.option("--force", is_flag=True, help="Replace the JSON file if it exists.")
+def bench(
+    folder: Path | None, profiles: str, live: bool, group: Mode | None, json_file: Path | None, jobs: int, force: bool
+) -> None:
+    """Compress, decode and compare every recording in DIR; print sizes, ratios, speeds and where the bytes go.
+
+    Without DIR: the recordings for tests, where there are any, else synthetic ones.
+    """
+    from model.spec.config import find_profile
+
+    names = [name.strip() for name in profiles.split(",")]
+    for name in names:
+        find_profile(name)
+    console.say_first_compilation()
+    from model.formats import disk
+    from model.formats.container import Source
+    from model.recordings import default_recordings
+
+    if json_file is not None:
+        disk.check_target(json_file, overwrite=force)
+    with tempfile.TemporaryDirectory() as scratch:
+        if folder is not None:
+            recordings, where = sources.find(folder), str(folder)
+        else:
+            synthetic = Path(scratch, "synthetic")
+            recordings = [Source(path, path.name) for path in default_recordings(synthetic, "test")]
+            where = "synthetic" if recordings[0].path.is_relative_to(synthetic) else str(recordings[0].path.parent)
+        click.echo(f"{len(recordings)} recordings: {where}")
+        found = _bench(recordings, names, live=live, group=group, jobs=jobs)
+    if json_file is not None:
+        point = "live" if live else "archive"
+        text = json.dumps({"recordings": where, "operating_point": point, "profiles": found}, indent=2)
+        with disk.replacing(json_file, overwrite=force) as file:
+            file.write(text.encode() + b"\n")
+
+
+def _bench(
+    recordings: list[Source], profiles: list[str], *, live: bool, group: Mode | None, jobs: int
+) -> dict[str, Any]:
+    """Measure and print each profile; gives what goes into the JSON file."""
+    from model.bench import bench as run
+    from model.bench import total
+
+    out = {}
+    for profile in profiles:
+        with console.progress(profile, len(recordings)) as advance:
+            files, grouped = run(recordings, profile, live=live, group=group, jobs=jobs, progress=advance)
+        whole = total(files)
+        console.table(f"profile {profile}", COLUMNS, [_row(result) for result in [*files, whole]], total=True)
+        if grouped is not None:
+            console.table(f"profile {profile}", COLUMNS, [_row(grouped)])
+        ledger = whole.to_json()["ledger"]
+        console.table("ledger of the total", ("", "count or bytes"), list(ledger.items()))
+        out[profile] = {
+            "total": whole.to_json(),
+            "files": [result.to_json() for result in files],
+            "grouped": grouped.to_json() if grouped else None,
+        }
+    return out
+
+
+def _row(result: Result) -> tuple[object, ...]:
+    row = result.to_json()
+    speeds = [f"{row[f'{way}_{unit}_per_second']:.1f}" for unit in ("mb", "msamples") for way in ("encode", "decode")]
+    figures = result.figures
+    return (
+        result.name,
+        f"{figures.bits_per_sample:.4f}",
+        f"{figures.ratio_wav:.4f}",
+        f"{figures.ratio_adc:.4f}",
+        figures.bytes,
+        *speeds,
+    )

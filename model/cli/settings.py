@@ -1,0 +1,51 @@
+"""A file of settings for `compress --config`: YAML with strict keys."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from model.spec.config import ConfigError, nearest
+
+GROUPS: Final = ("none", "auto", "all")
+_KINDS: Final = {
+    "profile": (str, "a name"),
+    "group": (str, f"one of {', '.join(GROUPS)}"),
+    "live": (bool, "true or false"),
+    "packet_frames": (int, "a whole number"),
+    "key_interval": (int, "a whole number"),
+}
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read the settings in a YAML file.
+
+    Parameters
+    ----------
+    path : Path
+        A mapping with any of the keys `profile`, `group`, `live`, `packet_frames`, `key_interval`; or empty.
+
+    Raises
+    ------
+    ConfigError
+        If it is not YAML, or a key or the type of a value is not known; names the file and the key.
+    """
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not text; give a YAML file of settings") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"{path}{where}: not YAML; write lines such as 'profile: tiny'") from None
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path}: not a mapping; write lines such as 'profile: tiny'")
+    for key, value in found.items():
+        if key not in _KINDS:
+            raise ConfigError(f"{path}: {key}: not a setting; {nearest(str(key), _KINDS)}")
+        kind, words = _KINDS[key]
+        if type(value) is not kind or (key == "group" and value not in GROUPS):
+            raise ConfigError(f"{path}: {key}: {value!r} is not possible; give {words}")
+    return found

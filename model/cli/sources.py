@@ -1,0 +1,50 @@
+"""From what was typed to recordings and outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from model.formats.container import Source
+
+SUFFIX = ".spk"
+
+
+def one_of(argument: Path | None, option: Path | None, name: str) -> Path:
+    """The input, given as an argument or as `--input_file`, but not as both."""
+    if (argument is None) == (option is None):
+        raise click.UsageError(f"give one input, as {name} or with --input_file")
+    return argument or option  # type: ignore[return-value]  # one of them is there
+
+
+def find(path: Path) -> list[Source]:
+    """The recording at `path`, without a name, or all WAV files below the folder, with their relative names.
+
+    Raises
+    ------
+    FormatError
+        If there is nothing, or the folder has no WAV file.
+    """
+    from model.formats.container import FormatError, Source
+    from model.recordings import wav_files
+
+    if not path.exists():
+        raise FormatError(f"{path}: does not exist; give a WAV file or a folder of them")
+    if not path.is_dir():
+        return [Source(path, "")]
+    found = wav_files(path)
+    if not found:
+        raise FormatError(f"{path}: has no WAV file; give a folder with *.wav in it or below it")
+    return [Source(p, p.relative_to(path).as_posix()) for p in found]
+
+
+def refuse_to_replace(out: Path, inputs: list[Path]) -> None:
+    """Refuse an output that is one of the inputs, even with --force."""
+    from model.formats.container import FormatError
+
+    for path in inputs:
+        if out.exists() and out.samefile(path):
+            raise FormatError(f"{out}: is the input itself; give another name with -o")
