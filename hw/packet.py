@@ -1,0 +1,147 @@
+"""Stage `packet`: packets are stored in both their forms, then forwarded in the smaller one; the law is
+`model.codec.packet` with `encode_raw` of `model.codec.compressor`.
+"""
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+from hw.emit import BYTE_LAYOUT, Emit, descriptor_layout
+from hw.pack import PackBits, PackPairs
+from hw.rice import rice_layout
+from hw.store import Store, ceil_power
+from model.spec.config import CodecConfig
+from model.spec.rice import MAX_CODE_BITS
+
+MIN_BANK = 8  # words; below that the zeros behind an odd packet would not fit
+
+
+def bank_words(config: CodecConfig) -> tuple[int, int]:
+    """Words of a bank for the coded and for the raw form of a packet."""
+    samples = config.channels * config.packet_frames
+    coded = -(-config.raw_bytes(config.packet_frames) // 4)  # a longer coded form is never sent
+    return ceil_power(max(MIN_BANK, coded)), ceil_power(max(MIN_BANK, -(-samples // 2)))
+
+
+class Packet(wiring.Component):
+    """Store, then forward.
+
+    Parameters
+    ----------
+    config : CodecConfig
+    banks : int
+        Packets that can be stored at a time, a power of two, at least 2.
+
+    Members
+    -------
+    i : In, stream of `rice_layout`, always ready
+    o : Out, stream of `BYTE_LAYOUT`
+    room : Out
+        A bank is free.
+    take : In
+        One is taken.
+
+    Latency
+    -------
+    `LATENCY` clocks from a packet's last sample to its first byte, if nothing is being sent.
+
+    Throughput
+    ----------
+    One sample a clock in, one byte a clock out.
+
+    Model
+    -----
+    `model.codec.packet.build`
+    """
+
+    LATENCY = 4 + Emit.LATENCY
+
+    def __init__(self, config: CodecConfig, banks: int) -> None:
+        self.config = config
+        self.banks = banks
+        super().__init__(
+            {
+                "i": In(stream.Signature(rice_layout(config), always_ready=True)),
+                "o": Out(stream.Signature(BYTE_LAYOUT)),
+                "room": Out(1),
+                "take": In(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        coded_words, raw_words = bank_words(self.config)
+        m.submodules.bits = bits = PackBits(self.config.width)
+        m.submodules.pairs = pairs = PackPairs(self.config.width)
+        m.submodules.coded = coded = Store(coded_words, self.banks)
+        m.submodules.raw = raw = Store(raw_words, self.banks)
+        m.submodules.emit = emit = Emit(self.config)
+        m.submodules.queue = queue = SyncFIFOBuffered(
+            width=descriptor_layout(self.config).as_shape().width, depth=self.banks
+        )
+        self._describe(m, queue)
+
+        token, marks = self.i.payload, self.i.payload.marks
+        for packer, store in ((bits, coded), (pairs, raw)):
+            for name in ("sample", "open", "close", "abort"):
+                m.d.comb += getattr(packer, name).eq(self.i.valid & getattr(marks, name))
+            for name in ("write", "word", "done", "discard"):
+                m.d.comb += getattr(store, name).eq(getattr(packer, name))
+        m.d.comb += [bits.value.eq(token.value), bits.length.eq(token.length), pairs.code.eq(token.code)]
+
+        free = Signal(range(self.banks + 1), init=self.banks)
+        forwarded = emit.i.valid & emit.i.ready
+        m.d.sync += free.eq(free - self.take + forwarded + (self.i.valid & marks.abort))
+        m.d.comb += [
+            self.room.eq(free != 0),
+            emit.i.payload.eq(queue.r_data),
+            emit.i.valid.eq(queue.r_rdy),
+            queue.r_en.eq(emit.i.ready),
+            coded.rewind.eq(emit.rewind_coded),
+            raw.rewind.eq(emit.rewind_raw),
+            coded.release.eq(forwarded),
+            raw.release.eq(forwarded),
+        ]
+        wiring.connect(m, coded.o, emit.coded)
+        wiring.connect(m, raw.o, emit.raw)
+        wiring.connect(m, emit.o, wiring.flipped(self.o))
+        return m
+
+    def _describe(self, m: Module, queue: SyncFIFOBuffered) -> None:
+        """Number frames, measure both forms, and queue the packet's descriptor when it closes."""
+        config, marks = self.config, self.i.payload.marks
+        samples = config.channels * config.packet_frames
+        number, position = Signal(32), Signal(32)  # of the next frame, and of the packet's first
+        frames, frames_now = Signal(range(config.packet_frames + 1)), Signal(range(config.packet_frames + 1))
+        key = Signal()
+        with m.If(self.i.valid & marks.frame):
+            m.d.sync += number.eq(number + 1)
+        with m.If(self.i.valid & marks.open):
+            m.d.sync += [position.eq(number), key.eq(marks.key)]
+
+        coded, coded_now = Signal(range(samples * MAX_CODE_BITS + 1)), Signal(range(samples * MAX_CODE_BITS + 1))
+        plain, plain_now = Signal(range(samples * config.width + 1)), Signal(range(samples * config.width + 1))
+        m.d.comb += [
+            frames_now.eq(Mux(marks.open, 0, frames) + marks.frame),
+            coded_now.eq(Mux(marks.open, 0, coded) + Mux(marks.sample, self.i.payload.length, 0)),
+            plain_now.eq(Mux(marks.open, 0, plain) + Mux(marks.sample, config.width, 0)),
+        ]
+        with m.If(self.i.valid):
+            m.d.sync += [frames.eq(frames_now), coded.eq(coded_now), plain.eq(plain_now)]
+
+        closed = Signal()
+        m.d.sync += closed.eq(self.i.valid & marks.close)
+        coded_bytes, plain_bytes = (coded + 7) >> 3, (plain + 7) >> 3
+        descriptor, ready = Signal(descriptor_layout(config)), Signal()
+        m.d.sync += [
+            ready.eq(closed),
+            descriptor.position.eq(position),
+            descriptor.frames.eq(frames),
+            descriptor.key.eq(key),
+            descriptor.raw.eq(coded_bytes >= plain_bytes),
+            descriptor.length.eq(Mux(coded_bytes >= plain_bytes, plain_bytes, coded_bytes)),
+        ]
+        m.d.comb += [queue.w_data.eq(descriptor), queue.w_en.eq(ready)]

@@ -1,0 +1,222 @@
+"""What a build measured: read from the tools' reports, written as `report.json` and as a table.
+
+Figures are flat names (`logic_cells`, `fmax_mhz`, ...): `hw/budgets.json` sets limits by the same names.
+"""
+
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from model.spec.operating import DEFAULT_RATE
+
+# Figure -> the name that nextpnr-ice40 gives the resource.
+RESOURCES: Final = {
+    "logic_cells": "ICESTORM_LC",
+    "multipliers": "ICESTORM_DSP",
+    "block_rams": "ICESTORM_RAM",
+    "single_port_rams": "ICESTORM_SPRAM",
+}
+FLIP_FLOP: Final = "SB_DFF"  # how the names of all its flip-flop cells begin
+CLOCK_TOLERANCE: Final = 1e-3  # nextpnr keeps clock periods in whole picoseconds
+
+
+class ReportError(ValueError):
+    """A tool's report that cannot be understood; the message names the file and the field."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How much of a resource is used, and how much there is."""
+
+    used: int
+    available: int
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Speed of one place-and-route run.
+
+    Parameters
+    ----------
+    seed : int
+    nextpnr_mhz : float
+    icetime_mhz : float or None
+        None where icetime was not run.
+    nextpnr_path, icetime_path : str
+        The critical paths in a line: where from, where to, how many logic levels.
+    """
+
+    seed: int
+    nextpnr_mhz: float
+    icetime_mhz: float | None
+    nextpnr_path: str
+    icetime_path: str | None
+
+    @property
+    def fmax_mhz(self) -> float:
+        """The smaller of both: nextpnr does not know the multipliers' and large memories' delays, icetime does."""
+        return self.nextpnr_mhz if self.icetime_mhz is None else min(self.nextpnr_mhz, self.icetime_mhz)
+
+
+@dataclass
+class Report:
+    """One build's figures; frequencies are in MHz."""
+
+    board: str
+    device: str
+    configuration: Mapping[str, Any]
+    usage: Mapping[str, Usage]
+    timings: Sequence[Timing]
+    clock_mhz: float
+    clocks_per_sample: int
+    latency_clocks: int
+    tools: Mapping[str, str]
+    bitstream: Mapping[str, Any] | None = None
+    violations: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def fmax_mhz(self) -> float:
+        """The worst of all seeds, rounded down."""
+        return int(min(timing.fmax_mhz for timing in self.timings) * 100) / 100
+
+    @property
+    def fmax_verified(self) -> bool:
+        """Whether icetime has judged every seed."""
+        return all(timing.icetime_mhz is not None for timing in self.timings)
+
+    @property
+    def realtime_channels(self) -> int:
+        """Channels of 19 531 Hz that the core takes at the board's clock, or at its fastest if that is slower."""
+        clock = min(self.fmax_mhz, self.clock_mhz) * 1e6
+        return int(clock / self.clocks_per_sample / DEFAULT_RATE)
+
+    def figures(self) -> dict[str, float]:
+        """The figures that a budget can limit."""
+        return {
+            **{name: usage.used for name, usage in self.usage.items()},
+            "fmax_mhz": self.fmax_mhz,
+            "clocks_per_sample": self.clocks_per_sample,
+            "realtime_channels": self.realtime_channels,
+            "latency_clocks": self.latency_clocks,
+        }
+
+    def to_json(self) -> str:
+        """The content of `report.json`."""
+        document = {
+            "board": self.board,
+            "device": self.device,
+            "configuration": dict(self.configuration),
+            "passed": not self.violations,
+            "violations": self.violations,
+            "warnings": self.warnings,
+            **{name: vars(usage) for name, usage in self.usage.items()},
+            "fmax_mhz": self.fmax_mhz,
+            "fmax_verified": self.fmax_verified,
+            "clock_mhz": self.clock_mhz,
+            "clocks_per_sample": self.clocks_per_sample,
+            "realtime_channels": self.realtime_channels,
+            "latency_clocks": self.latency_clocks,
+            "seeds": [{**vars(timing), "fmax_mhz": timing.fmax_mhz} for timing in self.timings],
+            "bitstream": self.bitstream,
+            "tools": dict(self.tools),
+        }
+        return json.dumps(document, indent=2) + "\n"
+
+    def to_table(self) -> str:
+        """The same for people."""
+        shape = self.configuration
+        table = Table(title=f"{self.board}: {shape['profile']}, {shape['channels']} channels of {shape['width']} bits")
+        table.add_column("figure")
+        table.add_column("value", justify="right")
+        table.add_column("of", justify="right")
+        for name, usage in self.usage.items():
+            table.add_row(name.replace("_", " "), str(usage.used), str(usage.available))
+        table.add_section()
+        for timing in self.timings:
+            icetime = "not run" if timing.icetime_mhz is None else f"icetime {timing.icetime_mhz:.2f}"
+            table.add_row(f"seed {timing.seed}", f"nextpnr {timing.nextpnr_mhz:.2f}, {icetime}", "MHz")
+        table.add_row("worst Fmax", f"{self.fmax_mhz:.2f}" + ("" if self.fmax_verified else ", unverified"), "MHz")
+        table.add_row("clock", f"{self.clock_mhz:.2f}", "MHz")
+        table.add_section()
+        table.add_row("clocks per sample", str(self.clocks_per_sample), "")
+        table.add_row("real-time channels", str(self.realtime_channels), f"at {DEFAULT_RATE} Hz")
+        table.add_row("latency", str(self.latency_clocks), "clocks")
+        text = io.StringIO()
+        Console(file=text, width=100).print(table)
+        for kind, lines in (("warning", self.warnings), ("over budget", self.violations)):
+            text.writelines(f"{kind}: {line}\n" for line in lines)
+        return text.getvalue()
+
+
+def _at(document: Any, file: str, *keys: str) -> Any:
+    for depth, key in enumerate(keys):
+        if not isinstance(document, Mapping) or key not in document:
+            raise ReportError(f"{file}: has no '{'.'.join(keys[: depth + 1])}'; is the tool's version the pinned one?")
+        document = document[key]
+    return document
+
+
+def _load(file: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ReportError(f"{file}: is not JSON ({error}); build again") from None
+
+
+def parse_utilisation(file: str, text: str) -> dict[str, Usage]:
+    """Resources from nextpnr's JSON report `text`; `file` is for messages."""
+    found = _at(_load(file, text), file, "utilization")
+    usage = {}
+    for name, resource in RESOURCES.items():
+        entry = _at(found, file, resource)
+        usage[name] = Usage(_at(entry, file, "used"), _at(entry, file, "available"))
+    return usage
+
+
+def parse_flip_flops(file: str, text: str) -> int:
+    """Flip-flops from the JSON of yosys' `stat`; those within the pins are not counted."""
+    cells = _at(_load(file, text), file, "design", "num_cells_by_type")
+    return sum(number for name, number in cells.items() if name.startswith(FLIP_FLOP))
+
+
+def parse_nextpnr_timing(file: str, text: str, clock_mhz: float) -> tuple[float, str]:
+    """Fmax and critical path from nextpnr's JSON report.
+
+    Raises
+    ------
+    ReportError
+        If a clock was not constrained to `clock_mhz`: the placer would have aimed at something else.
+    """
+    document = _load(file, text)
+    clocks = _at(document, file, "fmax")
+    if not clocks:
+        raise ReportError(f"{file}: 'fmax' names no clock; the design has no registers")
+    for name in clocks:
+        constraint = _at(clocks, file, name, "constraint")
+        if abs(constraint - clock_mhz) > clock_mhz * CLOCK_TOLERANCE:
+            raise ReportError(f"{file}: clock '{name}' is constrained to {constraint:.3f} MHz, not to {clock_mhz} MHz")
+    slowest = min(clocks, key=lambda name: clocks[name]["achieved"])
+    for path in _at(document, file, "critical_paths"):
+        if {path["from"].split()[-1], path["to"].split()[-1]} == {slowest}:  # "posedge clk", "negedge clk"
+            steps = path["path"]
+            levels = sum(step["type"] == "logic" for step in steps)
+            line = f"{steps[0]['from']['cell']} -> {steps[-1]['to']['cell']}, {levels} logic levels"
+            return int(clocks[slowest]["achieved"] * 100) / 100, line
+    raise ReportError(f"{file}: 'critical_paths' has none for clock '{slowest}'")
+
+
+def parse_icetime(file: str, text: str) -> tuple[float, str]:
+    """Fmax and critical path from icetime's report."""
+    total = re.search(r"^Total path delay: [\d.]+ ns \(([\d.]+) MHz\)$", text, re.M)
+    levels = re.search(r"^Total number of logic levels: (\d+)$", text, re.M)
+    nets = re.findall(r"^ *[\d.]+ ns net_\d+ \((.*)\)$", text, re.M)
+    if not total or not levels or not nets:
+        raise ReportError(f"{file}: no 'Total path delay', 'logic levels' or nets in it; is icetime's version another?")
+    return float(total[1]), f"{nets[0]} -> {nets[-1]}, {levels[1]} logic levels"

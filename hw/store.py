@@ -1,0 +1,105 @@
+"""Banks of 32-bit words in a single-port memory: packets are written, and read when they are complete."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.memory import SinglePortRam
+from hw.pack import WORD
+
+
+def ceil_power(n: int) -> int:
+    """The least power of two that is at least `n`."""
+    return 1 << (n - 1).bit_length()
+
+
+class Store(wiring.Component):
+    """A ring of banks, each as long as the longest packet.
+
+    Writing comes first: the source of samples cannot wait, the reader can. Words beyond a bank's end are
+    not written (such a packet leaves in its other form).
+
+    Parameters
+    ----------
+    words : int
+        Words of a bank, a power of two.
+    banks : int
+        A power of two, at least 2.
+
+    Members
+    -------
+    write, word : In
+        Append a word to the bank that is being written.
+    done, discard : In
+        Go to the next bank, after the word of this clock; begin this one anew, before it.
+    rewind : In
+        Read the oldest bank from its beginning.
+    release : In
+        Free the oldest bank.
+    o : Out, stream of unsigned(32)
+        Its words, until `release`.
+
+    Throughput
+    ----------
+    A word a clock written; every second clock one read, when nothing is written.
+    """
+
+    def __init__(self, words: int, banks: int) -> None:
+        if banks < 2 or banks & (banks - 1) or words & (words - 1):
+            raise ValueError(f"banks: {banks} of {words} words; give powers of two, at least 2 banks")
+        self.words = words
+        self.banks = banks
+        super().__init__(
+            {
+                "write": In(1),
+                "word": In(WORD),
+                "done": In(1),
+                "discard": In(1),
+                "rewind": In(1),
+                "release": In(1),
+                "o": Out(stream.Signature(WORD)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.ram = ram = SinglePortRam(self.words * self.banks, WORD)
+
+        bank, offset, offset_now = (
+            Signal(range(self.banks)),
+            Signal(range(self.words + 1)),
+            Signal(range(self.words + 1)),
+        )
+        writing = Signal()
+        m.d.comb += [
+            offset_now.eq(Mux(self.discard, 0, offset)),
+            writing.eq(self.write & (offset_now != self.words)),
+        ]
+        m.d.sync += offset.eq(Mux(self.done, 0, offset_now + writing))
+        with m.If(self.done):
+            m.d.sync += bank.eq(bank + 1)
+
+        oldest, at = Signal(range(self.banks)), Signal(range(self.words))
+        active, fetching, fetched = Signal(), Signal(), Signal()
+        m.d.comb += fetching.eq(active & ~writing & ~fetched & (~self.o.valid | self.o.ready))
+        m.d.sync += fetched.eq(fetching & ~self.release)
+        with m.If(fetching):
+            m.d.sync += at.eq(at + 1)
+        with m.If(fetched):
+            m.d.sync += [self.o.payload.eq(ram.data), self.o.valid.eq(1)]
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(self.rewind):
+            m.d.sync += [at.eq(0), active.eq(1)]
+        with m.If(self.release):
+            m.d.sync += [active.eq(0), self.o.valid.eq(0), oldest.eq(oldest + 1)]
+
+        m.d.comb += [
+            ram.enable.eq(writing | fetching),
+            ram.write.eq(writing),
+            ram.value.eq(self.word),
+            ram.address.eq(Mux(writing, Cat(offset_now[: (self.words - 1).bit_length()], bank), Cat(at, oldest))),
+        ]
+        return m
