@@ -9,8 +9,8 @@ The source of samples cannot be stalled, so this stage decides what becomes of t
 - The next packet that is stored after a dropped one is a key packet.
 - Samples after a complete frame that carry no mark are *long*: ignored, counted once, nothing is lost.
 - A frame is recorded if `enable` is high with its mark. As soon as `enable` is low with no frame in progress, the
-  packet is closed with the frames that it has; the next recorded frame begins a key packet. Frames that are not recorded
-  are numbered too.
+  packet is closed with the frames that it has; the next recorded frame begins a key packet. Frames that are not
+  recorded are numbered too.
 """
 
 from typing import Any
