@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.codec.decompressor import Block, Decompressor, Gap, blocks
+from model.codec.decompressor import Block, Decompressor, Gap
 from model.codec.packet import Damage, Packet, StreamError, scan
 from model.formats import directory, disk, names
 from model.formats.capture import is_stream, read_stream
@@ -112,20 +112,39 @@ class Container:
         shape = first.shape
         return CodecConfig(shape.profile, shape.channels, shape.width, first.frames, interval, shape.lanes)
 
+    def _scan(self, stream: StreamEntry, frame: int = 0, offset: int = 0) -> Iterator[tuple[int, Packet] | Damage]:
+        """Packets from byte `offset` of the stream, where `frame` should begin, each with its first frame.
+
+        What contradicts the directory is damage; its offset counts from the start of the container. Where bytes were
+        removed or inserted, packets of another stream may stand here that nothing tells from this one's: in a container
+        of the wrong size only packets count that follow each other without a hole.
+        """
+        complete, trusted = len(self._data) == self.directory.end, True
+        for item in scan(self._packets(stream, offset)):
+            if isinstance(item, Packet):
+                start = frame + ((item.position - frame) & 0xFFFFFFFF)
+                trusted = trusted and (complete or start == frame)
+                width, channels = stream.mapping.width, stream.channels
+                own = item.shape is None or (item.shape.width, item.shape.channels) == (width, channels)
+                if trusted and own and start + item.frames <= stream.frames:
+                    frame = start + item.frames
+                    yield start, item
+                    continue
+            trusted = trusted and complete
+            yield Damage(item.offset + stream.offset + offset, item.size)
+
     def _blocks(self, stream: StreamEntry, decoder: Decompressor, offset: int = 0) -> Iterator[Block | Damage]:
         """Decode from byte `offset` of the stream; offsets of damage count from the start of the container."""
-        try:
-            for item in blocks(self._packets(stream, offset), decoder):
-                if isinstance(item, Damage):
-                    yield Damage(item.offset + stream.offset + offset, item.size)
-                    continue
-                if decoder.shape is None or decoder.shape.width != stream.mapping.width:
-                    raise StreamError("packet: the width of its samples is not the directory's")
-                if item.start + len(item.frames) > stream.frames:
-                    raise StreamError("packet: frames beyond the end of the stream")
+        for item in self._scan(stream, decoder.next, offset):
+            if isinstance(item, Damage):
                 yield item
-        except StreamError as error:
-            raise FormatError(f"{self.path}: {error}; compress the originals again") from None
+                continue
+            try:
+                block = decoder.push(item[1])
+            except StreamError as error:
+                raise FormatError(f"{self.path}: {error}; compress the originals again") from None
+            if block is not None:
+                yield block
 
     def _decode(
         self, stream: StreamEntry, paths: Sequence[Path | None], progress: Callable[[int], None] | None
@@ -167,7 +186,10 @@ class Container:
 
         with ThreadPoolExecutor(jobs) as pool:
             results = list(pool.map(work, self.directory.streams))
-        return [gap for gaps, _ in results for gap in gaps], [hurt for _, damage in results for hurt in damage]
+        damage = [hurt for _, damage in results for hurt in damage]
+        if len(self._data) > self.directory.end:
+            damage.append(ByteRange(self.directory.end, len(self._data) - self.directory.end))
+        return [gap for gaps, _ in results for gap in gaps], damage
 
     def _report(self, names: Sequence[str], found: tuple[list[FileGap], list[ByteRange]]) -> Report:
         samples = sum(file.frames * file.channels for file in self.files)
@@ -242,6 +264,9 @@ class Container:
             if path.exists() and (path.is_dir() or not overwrite):
                 mend = "give another name" if path.is_dir() else "give --force to replace it"
                 raise FormatError(f"{path}: exists; {mend}")
+            blocked = next(p for p in path.parents if p.exists())
+            if not blocked.is_dir():
+                raise FormatError(f"{path}: {blocked} is not a folder; give another one")
         holder = target if target.is_dir() else target.parent
         if not holder.is_dir():
             raise FormatError(f"{target}: its folder does not exist; create {holder}")
@@ -305,20 +330,21 @@ class Container:
     def _entry_point(self, stream: StreamEntry, start: int) -> tuple[int, int]:
         """Frame and byte of the last intact key packet at or before frame `start`, found from the index by headers."""
         frame, offset = max((e for e in stream.index if e[0] <= start), default=(0, 0))
-        best, begin = (frame, offset), offset
-        for item in scan(self._packets(stream, begin)):
+        best = frame, offset
+        for item in self._scan(stream, frame, offset):
             if isinstance(item, Damage):
                 continue
-            frame += (item.position - frame) & 0xFFFFFFFF
-            if frame > start:
+            first, packet = item
+            if first > start:
                 break
-            if item.shape is not None:
-                best = (frame, begin + item.offset)
+            if packet.shape is not None:
+                best = first, offset + packet.offset
         return best
 
     def ledger(self) -> Ledger:
         """What the bytes of the container are spent on."""
-        ledger = Ledger(container=self.directory.size)
+        beyond = max(0, len(self._data) - self.directory.end)
+        ledger = Ledger(container=self.directory.size, damaged=beyond)
         for stream in self.directory.streams:
             for item in scan(self._packets(stream)):
                 if isinstance(item, Damage):

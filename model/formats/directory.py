@@ -7,7 +7,7 @@ Layout of a container (`varint`: LEB128, unsigned)::
 
     directory, deflated (zlib) where that is smaller:
         varint number of streams
-        per stream: mapping (u8, `Mapping.to_byte`) | varint frames | varint bytes of packets (not for the last stream)
+        per stream: mapping (u8, `Mapping.to_byte`) | varint frames | varint bytes of packets (not of a lone stream)
                     | varint index entries | per entry: varint frames, varint bytes since the last entry
                     | varint number of files | the files
         per file:   flags (u8) | the fields that the flags announce | CRC-32 of the original (u32)
@@ -127,12 +127,25 @@ class StreamEntry:
 
 @dataclass(frozen=True)
 class Directory:
-    """All that stands before the packets; `size` is its bytes in the container, magic and CRC-32 included."""
+    """All that stands before the packets.
+
+    Parameters
+    ----------
+    streams : tuple of StreamEntry
+    files : tuple of FileEntry
+    parameter_sets : tuple of ParameterSet
+        Embedded ones.
+    size : int
+        Bytes of all this in the container, magic and CRC-32 included.
+    end : int
+        Bytes that the container should have.
+    """
 
     streams: tuple[StreamEntry, ...]
     files: tuple[FileEntry, ...]
     parameter_sets: tuple[ParameterSet, ...]
     size: int
+    end: int
 
 
 def varint(value: int) -> bytes:
@@ -197,9 +210,9 @@ def write(streams: Sequence[StreamEntry], files: Sequence[FileEntry], parameter_
     """All that stands before the packets of `streams`, whose offsets do not matter."""
     out = bytearray(varint(len(streams)))
     before = (0, 1, 16)
-    for number, stream in enumerate(streams):
+    for stream in streams:
         out += bytes((stream.mapping.to_byte(),)) + varint(stream.frames)
-        out += varint(stream.size) if number < len(streams) - 1 else b""
+        out += varint(stream.size) if len(streams) > 1 else b""
         out += varint(len(stream.index))
         last = (0, 0)
         for entry in stream.index:
@@ -244,7 +257,7 @@ def _read_file(
 
 
 def _read_streams(reader: Reader, start: int, end: int) -> tuple[list[StreamEntry], list[FileEntry]]:
-    """Streams whose packets lie from byte `start` to byte `end`; what is cut off shows as missing packets later."""
+    """Streams whose packets begin at byte `start` of a container of `end` bytes, which may have been cut short."""
     streams: list[StreamEntry] = []
     files: list[FileEntry] = []
     before = (0, 1, 16)
@@ -253,7 +266,7 @@ def _read_streams(reader: Reader, start: int, end: int) -> tuple[list[StreamEntr
         raise ValueError("it has no stream")
     for number in range(number_of):
         mapping, frames = Mapping.from_byte(reader.take(1)[0]), reader.varint()
-        size = min(reader.varint(), end - start) if number < number_of - 1 else end - start
+        size = reader.varint() if number_of > 1 else end - start
         index: list[tuple[int, int]] = []
         for _ in range(reader.varint()):
             last = index[-1] if index else (0, 0)
@@ -307,4 +320,4 @@ def read(path: Path, data: memoryview) -> Directory:
         raise FormatError(
             f"{path}: directory: {error}; the program that wrote it is at fault, compress again"
         ) from None
-    return Directory(tuple(streams), tuple(files), tuple(sets), reader.at)
+    return Directory(tuple(streams), tuple(files), tuple(sets), reader.at, streams[-1].offset + streams[-1].size)
