@@ -31,7 +31,7 @@ PACKAGES = {
     "model.recordings": {"numpy"},
     "model.bench": {"numpy", "rich"},
     "model.cli": {"numpy", "click", "rich", "yaml"},
-    "hw": {"numpy", "amaranth", "amaranth_boards"},
+    "hw": {"numpy", "amaranth", "amaranth_boards", "click", "rich"},
 }
 
 

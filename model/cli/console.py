@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import click
 
+_WIDE = 1000  # columns: what is not read on a terminal is never folded
+
 
 @contextlib.contextmanager
 def progress(label: str, total: int) -> Iterator[Callable[[int], None] | None]:
@@ -30,10 +32,10 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], 
 
     found = Table(title=title, title_justify="left")
     for number, column in enumerate(columns):
-        found.add_column(column, justify="right" if number else "left", overflow="fold")
+        found.add_column(column, justify="right" if number else "left", overflow="fold", no_wrap=number > 0)
     for number, row in enumerate(rows):
         found.add_row(*(Text(str(cell)) for cell in row), end_section=total and number == len(rows) - 2)
-    Console().print(found)
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(found)
 
 
 def say_first_compilation() -> None:

@@ -50,6 +50,7 @@ def compress(
     chosen: dict[str, Any] = {"profile": "tiny", "group": "auto", "live": False}
     chosen.update(settings.load(config) if config else {})
     chosen.update({key: value for key, value in typed.items() if value is not None})
+    console.say_first_compilation()
     found = sources.find(path)
     if out is None:
         whole = path.resolve()
@@ -64,7 +65,6 @@ def compress(
 
 def _compress(found: list[Source], out: Path, chosen: dict[str, Any], *, jobs: int, verify: bool, force: bool) -> None:
     """Pack beside `out`, check, and only then give it its name."""
-    console.say_first_compilation()
     from model.bench import Figures, compare, grouped_sources
     from model.formats import disk
     from model.formats.container import Container, pack
