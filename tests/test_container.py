@@ -248,7 +248,7 @@ def test_bytes_inserted_removed_or_added_are_noticed(tmp_path: Path) -> None:
     good = out.read_bytes()
     rng = np.random.default_rng(SEED)
     assert check_damaged(restore(out, good + b"more"), sources, tmp_path / "out") == "damage only"
-    for _ in range(100):
+    for _ in range(60):
         at, end = sorted(rng.integers(0, len(good), 2).tolist())
         check_damaged(restore(out, good[:at] + good[end + 1 :]), sources, tmp_path / "out")
         check_damaged(restore(out, good[:at] + b"S" + rng.bytes(9) + good[at:]), sources, tmp_path / "out")
@@ -292,8 +292,8 @@ def test_packets_of_another_stream_are_never_taken_for_ones_own(tmp_path: Path) 
     out = tmp_path / "x.spk"
     pack([[source] for source in sources], out, options={"packet_frames": 10})
     good, streams = out.read_bytes(), Container.open(out).streams
-    for begin in range(streams[0].offset, streams[1].offset, 9):
-        for end in range(streams[1].offset, streams[2].offset, 9):
+    for begin in range(streams[0].offset, streams[1].offset, 13):
+        for end in range(streams[1].offset, streams[2].offset, 13):
             check_damaged(restore(out, good[:begin] + good[end:]), sources, tmp_path / "out")
 
 
@@ -413,14 +413,14 @@ def test_directories_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     good = out.read_bytes()
     rng = np.random.default_rng(SEED)
     refused = 0
-    for _ in range(500):
+    for _ in range(300):
         body = rng.integers(0, 256, rng.integers(0, 24)).astype(np.uint8).tobytes()
         with_directory(restore(out, good), lambda _, body=body: body)
         try:
             Container.open(out)
         except FormatError as error:
             refused += "directory" in str(error)
-    assert refused > 400
+    assert refused > 240
     with pytest.raises(FormatError, match="no stream"):
         Container.open(with_directory(restore(out, good), lambda _: b"\0"))
     out.write_bytes(good[:3] + b"\2" + good[4:])
