@@ -1,0 +1,59 @@
+"""Small recordings and containers that several tests share."""
+
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from model.formats import directory, wav
+from model.formats.codes import LATTICE
+from model.formats.container import Container, Source, pack
+
+SEED = 20260
+SMALL = {"packet_frames": 10, "key_interval": 2}
+
+
+def walk(frames: int, channels: int = 1, *, lattice: bool = True, seed: int = SEED) -> np.ndarray:
+    """A random walk of samples, int16."""
+    rng = np.random.default_rng(seed)
+    codes = np.clip(512 + np.cumsum(rng.integers(-6, 7, (frames, channels)), axis=0), 0, 1023)
+    return LATTICE[codes] if lattice else codes.astype(np.int16) * 16
+
+
+def small_recordings(folder: Path) -> list[Source]:
+    """A pair of unequal length, three channels off the lattice with a broken header, one of 8 bits, an empty one."""
+    wav.write_wav(folder / "a.wav", walk(45), 19531)
+    wav.write_wav(folder / "b.wav", walk(27, seed=1), 19531)
+    plain = wav.to_bytes(walk(15, 3, lattice=False), 19531, 12)
+    (folder / "sub").mkdir()
+    (folder / "sub" / "c.wav").write_bytes(plain[:4] + b"\0\0\0\0" + plain[8:] + b"tail")
+    wav.write_wav(folder / "d.wav", np.arange(21).astype(np.uint8), 8000, 8)
+    wav.write_wav(folder / "e.wav", walk(0), 19531)
+    return [Source(folder / n, n) for n in ("a.wav", "b.wav", "sub/c.wav", "d.wav", "e.wav")]
+
+
+def packed(folder: Path, **options: object) -> tuple[Path, list[Source]]:
+    folder.mkdir(exist_ok=True)
+    sources = small_recordings(folder)
+    out = folder / "x.spk"
+    pack([sources[:2], sources[2:3], sources[3:]], out, options={**SMALL, **options})
+    return out, sources
+
+
+def with_directory(path: Path, change: Callable[[bytes], bytes]) -> Path:
+    """Change the directory of a container, its CRC-32 right again; the directory must not be compressed."""
+    data = path.read_bytes()
+    size = Container.open(path).directory.size
+    reader = directory.Reader(data, 4)
+    assert reader.varint() & 1 == 0
+    body = change(data[reader.at : size - 4])
+    head = data[:4] + directory.varint(2 * len(body)) + body
+    path.write_bytes(head + struct.pack("<I", zlib.crc32(head)) + data[size:])
+    return path
+
+
+def restore(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path

@@ -1,0 +1,131 @@
+"""What is damaged is never called good: every flip, every truncation, every range that is moved."""
+
+import itertools
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_container import SEED, packed, restore, walk
+
+from model.codec.compressor import encode
+from model.formats import wav
+from model.formats.container import Container, DamagedError, FormatError, Source, pack
+from model.spec.config import CodecConfig
+
+
+def check_damaged(path: Path, sources: list[Source], target: Path) -> str:
+    """A damaged container gives a clear error or a report, and every sample outside the report is right."""
+    try:
+        container = Container.open(path)
+    except FormatError as error:
+        assert str(path) in str(error)
+        assert "\n" not in str(error)
+        return "refused"
+    report = container.verify()
+    assert not report.ok, "damage went unseen"
+    with pytest.raises(DamagedError) as caught:
+        container.unpack(target)
+    assert caught.value.report.gaps == report.gaps
+    assert not target.exists(), "something was written"
+    recovered = container.unpack(target, recover=True)
+    assert (recovered.gaps, recovered.damage) == (report.gaps, report.damage)
+    assert all(d.size > 0 and d.offset + d.size <= path.stat().st_size for d in report.damage)
+    for number, source in enumerate(sources):
+        original, copy = wav.read(source.path), target / source.name
+        entry = container.files[number]
+        bad = np.zeros(len(original.samples), bool)
+        filled = True  # unless only the CRC-32 of the whole tells that the file is wrong
+        for gap in report.gaps:
+            if gap.file == source.name:
+                assert 0 <= gap.start < gap.start + gap.frames <= len(bad)
+                bad[gap.start : gap.start + gap.frames] = True
+                filled = filled and "CRC-32" not in gap.reason
+        found = wav.read(copy)
+        assert (found.head, found.tail) == (original.head, original.tail)
+        assert np.array_equal(found.samples[~bad], original.samples[~bad])
+        middle = entry.mapping.to_samples(np.array([entry.mapping.middle], np.uint16), entry.dtype)
+        assert not filled or (found.samples[bad] == middle).all()
+        if filled and bad.any():
+            first = int(np.flatnonzero(bad)[0])
+            with pytest.raises(FormatError, match=source.name):
+                container.read(number, first, first + 1)
+            if first:
+                assert np.array_equal(container.read(number, 0, first), original.samples[:first])
+    shutil.rmtree(target)
+    return "gaps" if report.gaps else "damage only"
+
+
+def test_every_flip_of_every_byte_is_noticed(tmp_path: Path) -> None:
+    out, sources = packed(tmp_path / "in")
+    good = out.read_bytes()
+    outcomes = []
+    for at, mask in itertools.product(range(len(good)), (0x10, 0xFF)):
+        bad = bytearray(good)
+        bad[at] ^= mask
+        out.write_bytes(bad)
+        outcomes.append(check_damaged(out, sources, tmp_path / "out"))
+    assert outcomes.count("refused") == 2 * Container.open(restore(out, good)).directory.size
+    assert outcomes.count("gaps") == 2 * len(good) - outcomes.count("refused")
+
+
+def test_every_truncation_is_noticed(tmp_path: Path) -> None:
+    out, sources = packed(tmp_path / "in")
+    good = out.read_bytes()
+    size = Container.open(out).directory.size
+    outcomes = [check_damaged(restore(out, good[:n]), sources, tmp_path / "out") for n in range(len(good))]
+    assert outcomes == ["refused"] * size + ["gaps"] * (len(good) - size)
+
+
+def test_bytes_inserted_removed_or_added_are_noticed(tmp_path: Path) -> None:
+    out, sources = packed(tmp_path / "in")
+    good = out.read_bytes()
+    rng = np.random.default_rng(SEED)
+    assert check_damaged(restore(out, good + b"more"), sources, tmp_path / "out") == "damage only"
+    for _ in range(60):
+        at, end = sorted(rng.integers(0, len(good), 2).tolist())
+        check_damaged(restore(out, good[:at] + good[end + 1 :]), sources, tmp_path / "out")
+        check_damaged(restore(out, good[:at] + b"S" + rng.bytes(9) + good[at:]), sources, tmp_path / "out")
+
+
+def test_a_wrong_original_is_noticed_even_if_every_packet_is_intact(tmp_path: Path) -> None:
+    out, _ = packed(tmp_path / "in")
+    container = Container.open(out)
+    other = encode(np.full((21, 1), 7, np.uint16), CodecConfig("tiny", 1, 8, 21))
+    stream = container.streams[2]
+    data = out.read_bytes()
+    out.write_bytes(data[: stream.offset] + other + bytes(stream.size - len(other)))
+    report = Container.open(out).verify()
+    assert [(g.file, g.start, g.frames, g.reason) for g in report.gaps] == [
+        ("d.wav", 0, 21, "its CRC-32 is not the original's")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("config", "frames"),
+    [(CodecConfig("tiny", 1, 9, 21), 21), (CodecConfig("tiny", 2, 8, 21), 21), (CodecConfig("tiny", 1, 8, 99), 22)],
+    ids=["width", "channels", "frames"],
+)
+def test_packets_that_contradict_the_directory_are_damage(tmp_path: Path, config: CodecConfig, frames: int) -> None:
+    out, _ = packed(tmp_path / "in")
+    stream = Container.open(out).streams[2]
+    foreign = encode(np.zeros((frames, config.channels), np.uint16), config)
+    out.write_bytes(out.read_bytes()[: stream.offset] + foreign.ljust(stream.size, b"\0"))
+    report = Container.open(out).verify()
+    assert [(g.file, g.start, g.frames) for g in report.gaps] == [("d.wav", 0, 21)]
+    assert sum(d.size for d in report.damage) == stream.size
+
+
+def test_packets_of_another_stream_are_never_taken_for_ones_own(tmp_path: Path) -> None:
+    """Bytes removed across the border of two streams of equal shape leave packets of one where the other's stood."""
+    sources = []
+    for number in range(3):
+        path = tmp_path / f"{number}.wav"
+        wav.write_wav(path, walk(50, seed=number), 19531)
+        sources.append(Source(path, path.name))
+    out = tmp_path / "x.spk"
+    pack([[source] for source in sources], out, options={"packet_frames": 10})
+    good, streams = out.read_bytes(), Container.open(out).streams
+    for begin in range(streams[0].offset, streams[1].offset, 13):
+        for end in range(streams[1].offset, streams[2].offset, 13):
+            check_damaged(restore(out, good[:begin] + good[end:]), sources, tmp_path / "out")
