@@ -26,6 +26,8 @@ class Number(ShapeCastable):
     def __call__(self, value: Any) -> Any:
         """View raw bits as a number."""
         cast = Value.cast(value)
+        if cast.shape() == self.as_shape():
+            return cast
         return cast.as_signed() if self.form.signed else cast.as_unsigned()
 
     def const(self, init: Any) -> Any:
