@@ -66,11 +66,11 @@ def test_rice(width: int, seed: int) -> None:
     channels, half = 3, 1 << (width - 1)
     config = CodecConfig(channels=channels, width=width)
     rng = np.random.default_rng(seed)
-    size = np.repeat(2.0 ** np.arange(-2, width), 600)
+    size = np.repeat(2.0 ** np.arange(-4, width), 600)
     residuals = np.clip(rng.normal(0, size), -half, half - 1).astype(int)
     count = len(residuals)
     residuals[rng.integers(0, count, 60)] = rng.choice([-half, half - 1], 60)
-    rows = tokens(config, count, "residual", residuals, restart_frames=1000)
+    rows = tokens(config, count, "residual", residuals, restart_frames=1500)
     outputs = play(Rice(config), rows, ["o.valid", OUT + "value", OUT + "length"], 5)
     assert [row["o.valid"] for row in outputs].index(1) == Rice.LATENCY
     got = [(row[OUT + "value"], row[OUT + "length"]) for row in outputs if row["o.valid"]]
@@ -78,7 +78,7 @@ def test_rice(width: int, seed: int) -> None:
     expected, parameters = [], set()
     for n, residual in enumerate(residuals.tolist()):
         frame, channel = divmod(n, channels)
-        if frame % 1000 == 0:
+        if frame % 1500 == 0:
             mean[channel] = rice_law.restart(width)
         folded, k = rice_law.fold(residual), rice_law.parameter(mean[channel], width)
         parameters.add(k)
