@@ -129,6 +129,12 @@ def test_what_is_typed_goes_before_the_file_of_settings(here: Path, spikey: Spik
     spikey("compress", "one.wav", "--config", "c.yaml", "-o", "y.spk")
 
 
+def test_the_folder_one_is_in(here: Path, spikey: Spikey, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(here / "session")
+    spikey("compress", ".")
+    assert [f["stream"] for f in info(spikey, "../session.spk")["files"]] == [0, 0, 1, 1]
+
+
 def test_info_adds_up(here: Path, spikey: Spikey) -> None:
     spikey("compress", "session", "--packet-frames", 1000, "--key-interval", 4)
     found = info(spikey, "session.spk")
@@ -192,6 +198,7 @@ def test_a_decoder_that_errs_is_noticed_and_nothing_is_written(
     if old:
         (here / "one.wav.spk").write_bytes(old)
     assert "CRC-32" in refused("compress", "one.wav", "--force")
+    assert "CRC-32" in refused("bench", "session", "--json", "b.json")
 
 
 def test_force(here: Path, spikey: Spikey, refused: Spikey) -> None:

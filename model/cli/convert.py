@@ -52,13 +52,7 @@ def compress(
     chosen.update({key: value for key, value in typed.items() if value is not None})
     console.say_first_compilation()
     found = sources.find(path)
-    if out is None:
-        whole = path.resolve()
-        out = (
-            whole.with_name(whole.name + sources.SUFFIX)
-            if path.name in ("", "..")
-            else path.with_name(path.name + sources.SUFFIX)
-        )
+    out = out or sources.container_of(path)
     sources.refuse_to_replace(out, [source.path for source in found])
     _compress(found, out, chosen, jobs=jobs, verify=not no_verify, force=force)
 
@@ -134,7 +128,8 @@ def decompress(
         raise click.UsageError(f"--rate: {path} is no bare capture and knows its rate; leave it out")
     opened = Container.open(path)
     target = out or _default_target(opened)
-    sources.refuse_to_replace(target, [path])
+    for restored in opened.targets(target):
+        sources.refuse_to_replace(restored, [path])
     made = opened.targets(target) != [target] and not target.is_dir()
     if made:
         target.mkdir()

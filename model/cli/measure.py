@@ -80,8 +80,7 @@ def bench(
             synthetic = Path(scratch, "synthetic")
             recordings = [Source(path, path.name) for path in default_recordings(synthetic, "test")]
             where = "synthetic" if recordings[0].path.is_relative_to(synthetic) else str(recordings[0].path.parent)
-        click.echo(f"{len(recordings)} recordings: {where}")
-        found = _bench(recordings, names, live=live, group=group, jobs=jobs)
+        found = _bench(recordings, names, where, live=live, group=group, jobs=jobs)
     if json_file is not None:
         point = "live" if live else "archive"
         text = json.dumps({"recordings": where, "operating_point": point, "profiles": found}, indent=2)
@@ -90,7 +89,7 @@ def bench(
 
 
 def _bench(
-    recordings: list[Source], profiles: list[str], *, live: bool, group: Mode | None, jobs: int
+    recordings: list[Source], profiles: list[str], where: str, *, live: bool, group: Mode | None, jobs: int
 ) -> dict[str, Any]:
     """Measure and print each profile; gives what goes into the JSON file."""
     from model.bench import bench as run
@@ -101,9 +100,10 @@ def _bench(
         with console.progress(profile, len(recordings)) as advance:
             files, grouped = run(recordings, profile, live=live, group=group, jobs=jobs, progress=advance)
         whole = total(files)
-        console.table(f"profile {profile}", COLUMNS, [_row(result) for result in [*files, whole]], total=True)
+        title = f"profile {profile}, {'live' if live else 'archive'}: {where}"
+        console.table(title, COLUMNS, [_row(result) for result in [*files, whole]], total=True)
         if grouped is not None:
-            console.table(f"profile {profile}", COLUMNS, [_row(grouped)])
+            console.table(title, COLUMNS, [_row(grouped)])
         ledger = whole.to_json()["ledger"]
         console.table("ledger of the total", ("", "count or bytes"), list(ledger.items()))
         out[profile] = {

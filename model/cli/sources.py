@@ -41,6 +41,22 @@ def find(path: Path) -> list[Source]:
     return [Source(p, p.relative_to(path).as_posix()) for p in found]
 
 
+def container_of(path: Path) -> Path:
+    """The default name of the container of `path`.
+
+    Raises
+    ------
+    FormatError
+        If `path` has no name to add to.
+    """
+    from model.formats.errors import FormatError
+
+    named = path.resolve() if path.name in ("", "..") else path
+    if not named.name:
+        raise FormatError(f"{path}: has no name to add '{SUFFIX}' to; say with -o where the container goes")
+    return named.with_name(named.name + SUFFIX)
+
+
 def refuse_to_replace(out: Path, inputs: list[Path]) -> None:
     """Refuse an output that is one of the inputs, even with --force."""
     from model.formats.container import FormatError
