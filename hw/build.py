@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +26,6 @@ PORTS: Final = "spikey_core.json"
 VERILOG: Final = "spikey_core.v"
 CORE_NAME: Final = "spikey_core"
 MARKERS: Final = (REPORT, PORTS)  # a folder with one of them is an earlier build and may be replaced
-CLOCKS_PER_SAMPLE: Final = Core.CLOCKS_PER_SAMPLE
 
 
 class BuildError(click.ClickException):
@@ -72,7 +71,7 @@ def describe(core: Core, banks: int, frame_clocks: int) -> dict[str, Any]:
         "configuration": configuration(core.config, banks=banks, frame_clocks=frame_clocks),
         "clock": "clk",
         "reset": {"name": "rst", "active": "high", "kind": "synchronous"},
-        "clocks_per_sample": CLOCKS_PER_SAMPLE,
+        "clocks_per_sample": Core.CLOCKS_PER_SAMPLE,
         "channel_returns_after_clocks": Core.DEPTH,
         "latency_clocks": core.latency,
         "ports": ports,
@@ -97,11 +96,11 @@ def export_verilog(config: CodecConfig, out: Path, *, banks: int, frame_clocks: 
         (work / PORTS).write_text(json.dumps(description, indent=2) + "\n")
 
 
-def judge(report: Report, key: str, *, load: Callable[[], dict[str, Any]] = budgets.load) -> None:
+def judge(report: Report, key: str) -> None:
     """Add to `report` what breaks its budget, and that there is none."""
     if report.fmax_mhz < report.clock_mhz:
         report.violations.append(f"fmax_mhz is {report.fmax_mhz:g}, the board's clock is {report.clock_mhz:g}")
-    limits = load()
+    limits = budgets.load()
     if key in limits:
         report.violations += budgets.check(limits, key, report.figures())
     else:
@@ -147,7 +146,7 @@ def build_bitstream(
             usage=made.usage,
             timings=made.timings,
             clock_mhz=clock_mhz,
-            clocks_per_sample=CLOCKS_PER_SAMPLE,
+            clocks_per_sample=Core.CLOCKS_PER_SAMPLE,
             latency_clocks=top.core.latency,
             tools=tools.versions(),
         )
@@ -179,7 +178,7 @@ def tidy(work: Path) -> None:
 @click.option("--target", type=click.Choice(["bitstream", "verilog"]), default="bitstream", show_default=True)
 @click.option("--board", type=click.Choice(sorted(BOARDS)), help="Needed for a bitstream.")
 @click.option("--profile", default="tiny", show_default=True, help="Which stages a sample flows through.")
-@click.option("--channels", type=int, default=256, show_default=True)
+@click.option("--channels", type=click.IntRange(1, 1024), default=256, show_default=True)
 @click.option("--width", type=int, default=10, show_default=True, help="Bits of a sample.")
 @click.option(
     "--rate", type=click.IntRange(1), default=operating.DEFAULT_RATE, show_default=True, help="Frames a second."
@@ -189,7 +188,13 @@ def tidy(work: Path) -> None:
 @click.option("--output", type=click.Choice(icebreaker.OUTPUTS), default="pmod", show_default=True)
 @click.option("--seeds", type=click.IntRange(1, 99), default=5, show_default=True, help="Place-and-route runs.")
 @click.option("--unverified-fmax", is_flag=True, help="Do without icetime; the report is marked.")
-@click.option("--banks", type=click.IntRange(2), default=2, show_default=True, help="Packets stored (Verilog only).")
+@click.option(
+    "--banks",
+    type=click.Choice(["2", "4", "8", "16"]),
+    default="2",
+    show_default=True,
+    help="Packets stored (Verilog only; a board has as many as its memory holds).",
+)
 @click.option(
     "--frame-clocks",
     type=click.IntRange(0),
@@ -209,14 +214,14 @@ def main(
     output: str,
     seeds: int,
     unverified_fmax: bool,
-    banks: int,
+    banks: str,
     frame_clocks: int,
 ) -> None:
     """Build Spikey's core: a board's bitstream with a report, or Verilog."""
     config = operating.live(profile, channels, width, rate)
     if target == "verilog":
         out = out or Path("build") / f"verilog-{profile}-{channels}"
-        export_verilog(config, out, banks=banks, frame_clocks=frame_clocks)
+        export_verilog(config, out, banks=int(banks), frame_clocks=frame_clocks)
         click.echo(f"{out / VERILOG} and {out / PORTS} written")
         return
     if board is None:

@@ -40,6 +40,7 @@ class Core(wiring.Component):
     """
 
     DEPTH = Compressor.DEPTH
+    CLOCKS_PER_SAMPLE = 1  # a sample is accepted in every clock, for ever
 
     def __init__(self, config: CodecConfig, *, banks: int = 2, frame_clocks: int = 0) -> None:
         self.config = config

@@ -83,8 +83,8 @@ class Report:
 
     @property
     def fmax_mhz(self) -> float:
-        """The worst of all seeds, rounded down."""
-        return int(min(timing.fmax_mhz for timing in self.timings) * 100) / 100
+        """The worst of all seeds."""
+        return min(timing.fmax_mhz for timing in self.timings)
 
     @property
     def fmax_verified(self) -> bool:
@@ -187,7 +187,7 @@ def parse_flip_flops(file: str, text: str) -> int:
 
 
 def parse_nextpnr_timing(file: str, text: str, clock_mhz: float) -> tuple[float, str]:
-    """Fmax and critical path from nextpnr's JSON report.
+    """Fmax (rounded down to 0.01 MHz, as precise as icetime) and critical path from nextpnr's JSON report.
 
     Raises
     ------

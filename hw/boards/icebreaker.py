@@ -30,6 +30,7 @@ from hw.boards.pmod import PmodInput, PmodOutput
 from hw.boards.system import System
 from hw.boards.uart import FRAME_BITS, UartTransmitter
 from hw.core import Core
+from hw.packet import bank_words
 from model.spec import packet
 from model.spec.config import CodecConfig, ConfigError
 
@@ -80,11 +81,10 @@ def platform() -> ICEBreakerPlatform:
 
 def banks(config: CodecConfig) -> int:
     """Packets that the single-port RAMs hold, a power of two; raises `ConfigError` if not even two fit."""
-    words = (config.packet_frames * config.channels + 1) // 2
-    stride = 1 << max(0, words - 1).bit_length()
-    if 2 * stride > STORE_WORDS:
+    fitting = STORE_WORDS // max(bank_words(config))
+    if fitting < 2:
         raise ConfigError(f"channels: two packets of {config.channels} channels exceed the board's memory; use fewer")
-    return min(MAX_BANKS, STORE_WORDS // stride)
+    return min(MAX_BANKS, fitting)
 
 
 def pattern_rate(config: CodecConfig, output: str, rate: int) -> int:
@@ -97,7 +97,7 @@ def pattern_rate(config: CodecConfig, output: str, rate: int) -> int:
 
 
 class Clock(Elaboratable):
-    """Domain `sync` from the board's crystal through the PLL; reset until it is locked, and `RESET_CLOCKS` longer."""
+    """Drives the domain `sync` from the crystal through the PLL; reset until it locks, and `RESET_CLOCKS` longer."""
 
     def elaborate(self, board: ICEBreakerPlatform) -> Module:
         """PLL, and a counter in a domain of its own that the reset does not touch."""
@@ -115,7 +115,6 @@ class Clock(Elaboratable):
             o_PLLOUTGLOBAL=pll_clock,
             o_LOCK=locked,
         )
-        m.domains.sync = ClockDomain()
         m.domains.start = ClockDomain(reset_less=True, local=True)
         m.d.comb += [ClockSignal("sync").eq(pll_clock), ClockSignal("start").eq(pll_clock)]
 
@@ -188,7 +187,8 @@ class Top(Elaboratable):
     def elaborate(self, board: ICEBreakerPlatform) -> Module:
         """Ask the platform for the pins that this source and output use, and connect."""
         m = Module()
-        m.submodules.clock = Clock(board)
+        m.domains.sync = ClockDomain()
+        m.submodules.clock = Clock()
         m.submodules.system = System(
             self.core,
             self._make_source(board),

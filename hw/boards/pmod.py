@@ -5,8 +5,8 @@ mark must stand from the rising edge of `strobe` until one clock after it (with 
 20.25 MHz); `strobe` must stay high, and low, for more than one clock each (60 ns).
 
 *Out*: source-synchronous, up to a byte a clock. Data and `last` change where a clock begins; `strobe` rises in the
-middle of the clock and falls at its end, so that a receiver that samples on the rising edge has half a clock (24.7 ns at
-20.25 MHz) of setup and of hold. `ready` may fall at any time; up to `READY_SLACK` more bytes still come.
+middle of the clock and falls at its end, so that a receiver that samples on the rising edge has half a clock (24.7 ns
+at 20.25 MHz) of setup and of hold. `ready` may fall at any time; up to `READY_SLACK` more bytes still come.
 """
 
 from amaranth.hdl import ClockSignal, Module, Signal
@@ -45,10 +45,10 @@ class PmodInput(wiring.Component):
         pins = {}
         for name, port in self._pins.items():
             m.submodules[name] = pin = io.FFBuffer("i", port)
-            pins[name] = Signal(len(port), name=f"settled_{name}")
+            pins[name] = Signal(len(port), name=f"settled_{name}", reset_less=True)
             m.d.sync += pins[name].eq(pin.i)
 
-        # High at reset, so that a strobe found high is not taken for an edge.
+        # High at reset, and what it remembers follows the pin even then: a strobe found high is not taken for an edge.
         before = Signal(init=1)
         m.d.sync += before.eq(pins["strobe"])
         m.d.comb += [

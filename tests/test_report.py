@@ -1,0 +1,159 @@
+"""What a build measured and what it may: reading the tools' reports, the worst of all seeds, budgets."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hw import budgets, build, report
+from hw.report import Report, ReportError, Timing, Usage
+from model.spec.profiles import PROFILES
+
+DATA = Path(__file__).parent / "data"  # what the tools wrote, shortened
+STAT = (DATA / "yosys-stat.json").read_text()
+ICETIME = (DATA / "icetime.txt").read_text()
+
+
+def nextpnr(achieved: float = 33.758, constraint: float = 20.2527) -> dict[str, Any]:
+    document = json.loads((DATA / "nextpnr-report.json").read_text())
+    document["fmax"]["clk"] = {"achieved": achieved, "constraint": constraint}
+    return document
+
+
+# --- reports
+
+
+def test_figures_from_tool_reports() -> None:
+    assert report.parse_flip_flops("stat.json", STAT) == 94
+    assert report.parse_utilisation("r.json", json.dumps(nextpnr())) == {
+        "logic_cells": Usage(2319, 5280),
+        "multipliers": Usage(0, 8),
+        "block_rams": Usage(6, 30),
+        "single_port_rams": Usage(4, 4),
+    }
+    speed = report.parse_nextpnr_timing("r.json", json.dumps(nextpnr()), 20.25)
+    assert speed == (33.75, "a_LC -> c_LC, 1 logic levels")
+    assert report.parse_icetime("r.icetime", ICETIME) == (32.06, "system.enable[1] -> system.beat[2], 4 logic levels")
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "message"),
+    [
+        (report.parse_flip_flops, "{", r"stat: is not JSON"),
+        (report.parse_flip_flops, '{"design": {}}', r"stat: has no 'design\.num_cells_by_type'"),
+        (report.parse_utilisation, '{"utilization": {}}', r"stat: has no 'ICESTORM_LC'"),
+        (report.parse_icetime, "icetime: no", r"stat: no 'Total path delay'"),
+    ],
+)
+def test_unknown_reports_are_refused(parse: Any, text: str, message: str) -> None:
+    with pytest.raises(ReportError, match=message):
+        parse("stat", text)
+
+
+def test_a_wrong_clock_constraint_is_refused() -> None:
+    with pytest.raises(ReportError, match=r"r: clock 'clk' is constrained to 12\.000 MHz, not to 20\.25 MHz"):
+        report.parse_nextpnr_timing("r", json.dumps(nextpnr(constraint=12)), 20.25)
+
+
+@pytest.mark.parametrize("key", ["fmax", "critical_paths"])
+def test_a_design_without_registers_is_refused(key: str) -> None:
+    document = {**nextpnr(), key: {} if key == "fmax" else []}
+    with pytest.raises(ReportError, match=f"r: '{key}'"):
+        report.parse_nextpnr_timing("r", json.dumps(document), 20.25)
+
+
+def a_report(*timings: Timing, clocks_per_sample: int = 1) -> Report:
+    return Report(
+        board="icebreaker",
+        device="iCE40UP5K-SG48",
+        configuration={"profile": "tiny", "channels": 256, "width": 10},
+        usage={"logic_cells": Usage(2319, 5280)},
+        timings=timings,
+        clock_mhz=20.25,
+        clocks_per_sample=clocks_per_sample,
+        latency_clocks=12,
+        tools={"python": "3.11"},
+    )
+
+
+def test_fmax_is_the_worst_of_all_seeds_and_both_tools() -> None:
+    made = a_report(Timing(1, 33.0, 31.0, "", ""), Timing(2, 28.5, 30.0, "", ""), Timing(3, 40.0, 29.0, "", ""))
+    assert [timing.fmax_mhz for timing in made.timings] == [31.0, 28.5, 29.0]
+    assert made.fmax_mhz == 28.5
+    assert made.fmax_verified
+    document = json.loads(made.to_json())
+    assert document["fmax_mhz"] == 28.5
+    assert document["logic_cells"] == {"used": 2319, "available": 5280}
+    assert document["seeds"][1]["icetime_mhz"] == 30.0
+    assert document["passed"] is True
+
+
+@pytest.mark.parametrize(
+    ("fmax", "clocks_per_sample", "channels"), [(30.0, 1, 1036), (19.531, 1, 1000), (19.53, 1, 999), (30.0, 4, 259)]
+)
+def test_realtime_channels(fmax: float, clocks_per_sample: int, channels: int) -> None:
+    made = a_report(Timing(1, fmax, fmax, "", ""), clocks_per_sample=clocks_per_sample)
+    assert made.realtime_channels == channels
+
+
+def test_the_table_shows_what_went_wrong() -> None:
+    made = a_report(Timing(1, 33.0, None, "", None))
+    made.violations.append("logic_cells is 9, must be at most 8")
+    assert not made.fmax_verified
+    table = made.to_table()
+    assert "unverified" in table and "over budget: logic_cells is 9, must be at most 8" in table
+    assert "2319" in table and "5280" in table
+    assert json.loads(made.to_json())["passed"] is False
+
+
+# --- budgets
+
+FIGURES = {"logic_cells": 2000, "fmax_mhz": 25.0}
+
+
+@pytest.mark.parametrize(
+    ("limits", "broken"),
+    [
+        ({"logic_cells": {"at most": 2000}, "fmax_mhz": {"at least": 25}}, []),
+        ({"logic_cells": {"at most": 1999}}, ["logic_cells is 2000, must be at most 1999"]),
+        ({"fmax_mhz": {"at least": 25.01}}, ["fmax_mhz is 25, must be at least 25.01"]),
+        ({"logic_cells": {"at least": 2001, "at most": 1}}, ["least 2001", "most 1"]),
+    ],
+)
+def test_budget_limits(limits: dict[str, Any], broken: list[str]) -> None:
+    violations = budgets.check({"x": limits}, "x", FIGURES)
+    assert len(violations) == len(broken)
+    assert all(line.endswith(end) for line, end in zip(violations, broken, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"logic_cell": {"at most": 1}}, "x: 'logic_cell' is not a figure; did you mean 'logic_cells'"),
+        ({"logic_cells": {"atmost": 1}}, "x: logic_cells: 'atmost'; did you mean 'at most'"),
+        ({"logic_cells": {"at most": "1"}}, "x: logic_cells: at most '1' is not a number"),
+        ({"logic_cells": {"at most": True}}, "is not a number"),
+        ({"logic_cells": 7}, "x: logic_cells: give"),
+        ({"logic_cells": {}}, "x: logic_cells: give"),
+    ],
+)
+def test_unusable_budgets_are_refused(limits: dict[str, Any], message: str) -> None:
+    with pytest.raises(budgets.BudgetError, match=message):
+        budgets.check({"x": limits}, "x", FIGURES)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"x": 1}'])
+def test_unreadable_budgets_are_refused(text: str) -> None:
+    with pytest.raises(budgets.BudgetError, match=r"budgets\.json: "):
+        budgets.load(text)
+
+
+def test_the_projects_budgets_are_usable() -> None:
+    figures = a_report(Timing(1, 30, 30, "", "")).figures() | dict.fromkeys([*report.RESOURCES, "flip_flops"], 0)
+    found = budgets.load()
+    for key in found:
+        board, profile, channels = key.split("/")
+        assert board in build.BOARDS and profile in PROFILES and int(channels) > 0
+        budgets.check(found, key, figures)
+    assert found["icebreaker/tiny/256"]["fmax_mhz"]["at least"] >= 20.25
