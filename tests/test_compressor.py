@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from model.codec.compressor import Compressor, encode
 from model.codec.decompressor import Decoded, Decompressor, Gap, blocks, decode
-from model.codec.packet import Packet, StreamError, scan
+from model.codec.packet import Packet, StreamError, build, scan
 from model.spec import packet as spec
 from model.spec.config import CodecConfig, ConfigError
 
@@ -284,3 +284,19 @@ def test_streams_that_contradict_themselves_are_refused() -> None:
         decode(data[first:] + data[:first])
     with pytest.raises(StreamError, match="no intact key packet"):
         decode(b"no stream at all")
+
+
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("change", ["padding", "long", "short"])
+def test_a_payload_that_does_not_end_where_it_should_is_refused(raw: bool, change: str) -> None:
+    config = CodecConfig(channels=1, packet_frames=3)
+    frames = np.array([[1000], [3], [700]] if raw else [[512], [513], [514]], np.uint16)
+    (packet,) = packets_of(encode(frames, config))
+    payload = bytes(packet.payload)
+    assert packet.raw == raw and payload[-1] & 3 == 0
+    changed = {"padding": payload[:-1] + bytes([payload[-1] | 1]), "long": payload + b"\0", "short": payload[:-1]}[
+        change
+    ]
+    with pytest.raises(StreamError, match="packet at byte 0: its payload does not decode"):
+        decode(build(config, 0, 3, key=True, raw=raw, payload=changed))
+    assert (decode(build(config, 0, 3, key=True, raw=raw, payload=payload)).frames == frames).all()

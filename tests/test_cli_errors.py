@@ -1,0 +1,137 @@
+"""The `spikey` command says what cannot be done in one line, and leaves everything as it was."""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command import Spikey, tree
+
+ROOT = Path(__file__).resolve().parent.parent
+
+MANY = [
+    (("compress", "none.wav"), 1, "none.wav: does not exist"),
+    (("compress", "empty"), 1, "empty: has no WAV file"),
+    (("compress", "text.wav"), 1, "text.wav: header"),
+    (("compress", "folder-with-text"), 1, "text.wav: header"),
+    (("compress", "one.wav", "-o", "one.wav"), 1, "one.wav: is the input itself"),
+    (("compress", "one.wav", "-o", "one.wav", "--force"), 1, "one.wav: is the input itself"),
+    (("compress", "session", "-o", "session/deep/er/FIRST.WAV", "--force"), 1, "is the input itself"),
+    (("compress", "one.wav", "-o", "session"), 1, "session: is a folder"),
+    (("compress", "one.wav", "-o", "nowhere/x.spk"), 1, "its folder does not exist"),
+    (("compress", "one.wav", "-o", "text.wav/x.spk"), 1, "its folder does not exist"),
+    (("compress", "one.wav", "-o", "/proc/x.spk"), 1, "/proc"),
+    (("compress", "one.wav", "--profile", "tinny"), 1, "did you mean 'tiny'"),
+    (("compress", "one.wav", "--packet-frames", "70000"), 1, "packet_frames: 70000 is out of range"),
+    (("compress", "one.wav", "--key-interval", "0"), 1, "key_interval: 0 is out of range"),
+    (("compress", "one.wav", "--config", "none.yaml"), 1, "none.yaml: No such file"),
+    (("compress", "one.wav", "--config", "one.wav"), 1, "one.wav: not text"),
+    (
+        ("compress", "one.wav", "--config", "unknown.yaml"),
+        1,
+        "unknown.yaml: profil: not a setting; did you mean 'profile'",
+    ),
+    (("compress", "one.wav", "--config", "wrong.yaml"), 1, "wrong.yaml: live: 'often' is not possible"),
+    (("compress", "one.wav", "--config", "group.yaml"), 1, "group.yaml: group: 'some' is not possible"),
+    (("compress", "one.wav", "--config", "broken.yaml"), 1, "broken.yaml, line 2: not YAML"),
+    (("compress", "one.wav", "--config", "list.yaml"), 1, "list.yaml: not a mapping"),
+    (("compress", "one.wav", "--input_file", "one.wav"), 2, "one input"),
+    (("compress",), 2, "one input"),
+    (("compress", "one.wav", "--group", "some"), 2, "some"),
+    (("compress", "one.wav", "--jobs", "0"), 2, "--jobs"),
+    (("squash", "one.wav"), 2, "squash"),
+    (("decompress", "none.spk"), 1, "none.spk: is not a file"),
+    (("decompress", "session"), 1, "session: is not a file"),
+    (("decompress", "text.wav"), 1, "text.wav: magic"),
+    (("decompress", "good.bin"), 1, "good.bin: its name does not end in '.spk'"),
+    (("decompress", "good.bin", "-o", "good.bin", "--force"), 1, "good.bin: is the input itself"),
+    (("decompress", "good.bin", "-o", "nowhere/one.wav"), 1, "nowhere"),
+    (("decompress", "tree.bin", "-o", "nowhere/deep"), 1, "nowhere"),
+    (("decompress", "tree.bin", "-o", "session"), 1, "exists"),
+    (("decompress", "tree.bin", "-o", "text.wav"), 1, "text.wav"),
+    (("decompress", "good.bin", "-o", "x.wav", "--rate", "100"), 2, "--rate"),
+    (("decompress", "cut.bin", "-o", "x.wav"), 1, "cut.bin: "),
+    (("info", "none.spk"), 1, "none.spk: is not a file"),
+    (("info", "text.wav"), 1, "text.wav: magic"),
+    (("verify", "none.spk"), 1, "none.spk"),
+    (("verify", "text.wav"), 1, "text.wav: magic"),
+    (("verify", "cut.bin"), 1, "cut.bin"),
+    (("bench", "empty"), 1, "empty: has no WAV file"),
+    (("bench", "session", "--profiles", "tiny,tinny"), 1, "did you mean 'tiny'"),
+    (("bench", "session", "--json", "text.wav"), 1, "text.wav: exists"),
+    (("synth", "text.wav"), 1, "text.wav"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"), MANY, ids=lambda x: "-".join(x) if isinstance(x, tuple) else None
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    here: Path, originals: Path, refused: Spikey, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    (here / "empty").mkdir()
+    (here / "folder-with-text").mkdir()
+    for name in ("text.wav", "folder-with-text/text.wav"):
+        (here / name).write_text("not a recording")
+    (here / "unknown.yaml").write_text("profil: tiny\n")
+    (here / "wrong.yaml").write_text("live: often\n")
+    (here / "group.yaml").write_text("group: some\n")
+    (here / "broken.yaml").write_text("profile: tiny\n}\n")
+    (here / "list.yaml").write_text("- tiny\n")
+    for name in ("good.bin", "tree.bin"):
+        shutil.copy(originals.parent / name, here)
+    (here / "cut.bin").write_bytes((here / "good.bin").read_bytes()[:-100])
+    assert words in refused(*arguments, code=code)
+
+
+def test_a_full_disk_is_said_in_one_line(here: Path) -> None:
+    before = tree(here)
+    done = subprocess.run(
+        [sys.executable, "-m", "model.cli", "compress", "session"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("spikey: error: ") and done.stderr.count("\n") == 1
+    assert tree(here) == before
+
+
+def test_help_is_quick_because_it_loads_nothing_heavy() -> None:
+    code = "import sys; from model import cli; print(cli.run(['--help'])); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, env={**os.environ}
+    )
+    assert done.stdout.startswith("Usage: spikey") and done.stdout.endswith("\n0\n")
+    assert not {"numpy", "numba", "rich", "torch", "amaranth"} & set(done.stderr.split())
+
+
+def test_first_compilation_is_announced_once(here: Path) -> None:
+    said = []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-m", "model.cli", "compress", "none.wav"],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(here / "cache")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        said.append([line.split(":")[1] for line in done.stderr.splitlines()])
+    assert said == [[" compiling the codec for this machine, once", " error"], [" error"]]
+
+
+def test_a_cache_that_cannot_be_made_is_said_in_one_line(here: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "model.cli", "compress", "one.wav"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(here / "one.wav")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "set NUMBA_CACHE_DIR" in done.stderr and "Traceback" not in done.stderr
