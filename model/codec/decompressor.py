@@ -14,7 +14,7 @@ from model.spec.config import MIN_WIDTH
 
 @compiled
 def decode_tiny(payload, first, ends, width, last, mean, frames):
-    """The inverse of `encode_tiny`: fills `frames`; returns the bytes that it used, or -1 if there were too few."""
+    """The inverse of `encode_tiny`: fills `frames`; returns the bytes that it used, or -1 if no encoder wrote this."""
     at = acc = fill = 0
     for frame in range(frames.shape[0]):
         for channel in range(frames.shape[1]):
@@ -27,6 +27,8 @@ def decode_tiny(payload, first, ends, width, last, mean, frames):
                 else:
                     tail, acc, fill = bits.take(acc, fill, zeros + 1 + k)
                     folded = (zeros << k) | (tail & ((1 << k) - 1))
+                    if folded >> width != 0:
+                        return -1
                 mean[channel] = rice.adapt(mean[channel], folded)
                 code = delta.code(rice.unfold(folded), last[channel], width)
                 last[channel] = code

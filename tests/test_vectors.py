@@ -1,0 +1,77 @@
+"""The test vectors, decoded by the codec and by a second decoder that knows nothing but the page."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import model.spec
+from model.codec.decompressor import decode
+from model.codec.packet import StreamError
+from model.formats.container import Container
+from scripts.make_vectors import streams
+from tests import page_decoder
+
+FOLDER = Path(model.spec.__file__).parent / "vectors"
+INDEX = json.loads((FOLDER / "index.json").read_text())
+
+
+def described(shape: Any, origin: int, codes: np.ndarray, gaps: list, damage: list) -> dict:
+    return {
+        "profile": "tiny",
+        "channels": shape.channels,
+        "width": shape.width,
+        "origin": origin,
+        "frames": len(codes),
+        "codes_sha256": hashlib.sha256(codes.astype("<u2").tobytes()).hexdigest(),
+        "gaps": gaps,
+        "damage": damage,
+    }
+
+
+def by_codec(data: bytes, ends: list[int] | None) -> dict:
+    got = decode(data, ends=None if ends is None else np.array(ends))
+    gaps = [[gap.start, gap.frames] for gap in got.gaps]
+    damage = [[damage.offset, damage.size] for damage in got.damage]
+    return described(got.shape, got.origin, got.frames, gaps, damage)
+
+
+def by_page(data: bytes, ends: list[int] | None) -> dict:
+    got = page_decoder.decode_stream(data, ends)
+    return described(got.shape, got.origin, np.array(got.codes), got.gaps, got.damage)
+
+
+@pytest.mark.parametrize("decoder", [by_codec, by_page])
+@pytest.mark.parametrize("name", INDEX["streams"])
+def test_stream(name: str, decoder: Any) -> None:
+    data, expected = (FOLDER / f"{name}.stream").read_bytes(), dict(INDEX["streams"][name])
+    ends = expected.pop("ends", None)
+    if "refused" in expected:
+        with pytest.raises(ValueError) as refusal:
+            decoder(data, ends)
+        if decoder is by_codec:
+            assert isinstance(refusal.value, StreamError)
+            assert str(refusal.value) == expected["refused"]
+    else:
+        assert decoder(data, ends) == expected
+
+
+@pytest.mark.parametrize("name", INDEX["containers"])
+def test_container(name: str, tmp_path: Path) -> None:
+    path, expected = FOLDER / f"{name}.spk", INDEX["containers"][name]
+    container = Container.open(path)
+    container.unpack(tmp_path / "restored")
+    lone = container.files[0].name == ""
+    files = dict(page_decoder.restore(path.read_bytes()))
+    assert list(files) == list(expected)
+    assert {file: hashlib.sha256(data).hexdigest() for file, data in files.items()} == expected
+    for file, data in files.items():
+        assert (tmp_path / "restored" / file if not lone else tmp_path / "restored").read_bytes() == data
+
+
+def test_the_encoder_still_writes_these_bytes() -> None:
+    made = {name: data for name, (data, _) in streams().items()}
+    assert made == {path.stem: path.read_bytes() for path in FOLDER.glob("*.stream")}
