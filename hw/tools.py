@@ -39,14 +39,14 @@ def run(command: Sequence[str], *, cwd: Path, log: str) -> None:
     Raises
     ------
     ToolError
-        If it fails; the message is its first line with "ERROR", or its last one.
+        If it fails; the message is its first line with "error:", or its last one.
     """
     with open(cwd / log, "wb") as out:
         done = subprocess.run(command, cwd=cwd, stdout=out, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         lines = (cwd / log).read_text(errors="replace").split("\n")
         said = [line.strip() for line in lines if line.strip()]
-        reason = next((line for line in said if "ERROR" in line), said[-1] if said else "it said nothing")
+        reason = next((line for line in said if "error:" in line.lower()), said[-1] if said else "it said nothing")
         raise ToolError(f"{Path(command[0]).name}: failed with exit code {done.returncode}: {reason}")
 
 

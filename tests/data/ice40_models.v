@@ -1,0 +1,48 @@
+// Simulation models of the blocks whose models in yosys cannot be simulated with CXXRTL: pins with their
+// registers (inputs are held high, as by the pull-ups), the PLL (a wire), the large memory.
+
+module SB_IO(
+  input PACKAGE_PIN, LATCH_INPUT_VALUE, CLOCK_ENABLE, INPUT_CLK, OUTPUT_CLK, OUTPUT_ENABLE, D_OUT_0, D_OUT_1,
+  output D_IN_0, D_IN_1
+);
+  parameter [5:0] PIN_TYPE = 0;
+  parameter PULLUP = 0;
+  parameter NEG_TRIGGER = 0;
+  parameter IO_STANDARD = "SB_LVCMOS";
+  (* keep *) reg first_half = 0;
+  (* keep *) reg second_half = 0;
+  reg in = 1;
+  always @(posedge INPUT_CLK) in <= 1'b1;
+  always @(posedge OUTPUT_CLK) first_half <= D_OUT_0;
+  always @(negedge OUTPUT_CLK) second_half <= D_OUT_1;
+  assign D_IN_0 = in;
+  assign D_IN_1 = 1'b0;
+endmodule
+
+module SB_PLL40_PAD(
+  input PACKAGEPIN, BYPASS, RESETB,
+  output PLLOUTGLOBAL, LOCK
+);
+  parameter FEEDBACK_PATH = "SIMPLE";
+  parameter DIVR = 0;
+  parameter DIVF = 0;
+  parameter DIVQ = 0;
+  parameter FILTER_RANGE = 0;
+  assign PLLOUTGLOBAL = PACKAGEPIN;
+  assign LOCK = RESETB & ~BYPASS;
+endmodule
+
+module SB_SPRAM256KA(
+  input [13:0] ADDRESS,
+  input [15:0] DATAIN,
+  input [3:0] MASKWREN,
+  input WREN, CHIPSELECT, CLOCK, STANDBY, SLEEP, POWEROFF,
+  output reg [15:0] DATAOUT
+);
+  reg [15:0] mem [0:16383];
+  always @(posedge CLOCK)
+    if (CHIPSELECT & POWEROFF & ~SLEEP & ~STANDBY) begin
+      if (WREN & MASKWREN == 4'b1111) mem[ADDRESS] <= DATAIN;
+      DATAOUT <= WREN ? 16'hdead : mem[ADDRESS];  // after a write the output is not defined
+    end
+endmodule
