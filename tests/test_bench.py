@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -99,4 +100,7 @@ def test_the_command_writes_json(sources: list[Source], tmp_path: Path, capsys: 
         assert row["encode_mb_per_second"] * row["encode_seconds"] * 1e6 == pytest.approx(row["wav_bytes"])
         assert row["decode_msamples_per_second"] * row["decode_seconds"] * 1e6 == pytest.approx(row["samples"])
         assert f"{row['ratio_wav']:.4f}" in text and row["name"] in text
+    for row in (tiny["total"], tiny["grouped"]):
+        ledger = text.partition(f"ledger: {row['name']}")[2]
+        assert re.search(r"packet_headers\W+(\d+)", ledger)[1] == str(row["ledger"]["packet_headers"])
     assert tiny["grouped"]["ledger"]["packets"] < tiny["total"]["ledger"]["packets"]

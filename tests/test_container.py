@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from small_container import SEED, SMALL, packed, walk, with_directory
 
-from model.formats import directory, wav
+from model.formats import directory, restore, wav
 from model.formats.codes import Mapping
 from model.formats.container import Container, FormatError, Source, pack
 from model.spec import packet as packet_spec
@@ -45,6 +45,17 @@ def test_jobs_do_not_change_the_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "y.spk").read_bytes() == out.read_bytes()
     assert sum(done) == 45 + 27 + 15 * 3 + 21
     assert Container.open(out).unpack(tmp_path / "out", jobs=3).ok
+
+
+@pytest.mark.parametrize("samples", [1, 7, 20, 45, 90, 1000])
+def test_files_are_restored_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, samples: int) -> None:
+    monkeypatch.setattr(restore, "CHUNK", samples)
+    out, sources = packed(tmp_path / "in")
+    done: list[int] = []
+    assert Container.open(out).verify(progress=done.append).ok
+    assert sum(done) == 45 + 27 + 15 * 3 + 21
+    assert max(done) <= max(samples, 3), "at least a frame of the widest stream"
+    assert_restored(Container.open(out), tmp_path / "out", sources)
 
 
 @pytest.mark.parametrize("live", [False, True])

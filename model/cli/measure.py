@@ -104,8 +104,10 @@ def _bench(
         console.table(title, COLUMNS, [_row(result) for result in [*files, whole]], total=True)
         if grouped is not None:
             console.table(title, COLUMNS, [_row(grouped)])
-        ledger = whole.to_json()["ledger"]
-        console.table("ledger of the total", ("", "count or bytes"), list(ledger.items()))
+        for result in (whole, grouped):
+            if result is not None:
+                ledger = result.to_json()["ledger"]
+                console.table(f"ledger: {result.name}", ("", "count or bytes"), list(ledger.items()))
         out[profile] = {
             "total": whole.to_json(),
             "files": [result.to_json() for result in files],

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -70,8 +71,7 @@ class Gap:
     reason: str
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """Frames decoded from one packet: `start` counts from the stream's first frame; `frames` are codes, uint16."""
 
     start: int

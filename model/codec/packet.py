@@ -7,6 +7,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from model.spec import packet as spec
 from model.spec.config import CodecConfig, find_profile
@@ -31,6 +32,9 @@ def crc_table(crc: spec.Crc) -> tuple[int, ...]:
 _HEADER_TABLE = crc_table(spec.HEADER_CHECK)
 SEARCH_BYTES = 1 << 12
 _SYNC = spec.SYNC.to_bytes(2, "little")
+_HEADER = struct.Struct("<HBIHHB")  # `model.spec.packet.HEADER`, its length in two parts
+_KEY_HEADER = struct.Struct("<BHB")
+_PACKET_CHECK = struct.Struct("<I")
 
 
 def header_check(data: bytes) -> int:
@@ -57,9 +61,8 @@ class Shape:
     parameter_set: int | None
 
 
-@dataclass(frozen=True)
-class Packet:
-    """One intact packet.
+class Packet(NamedTuple):
+    """One intact packet; a tuple, because a live stream has thousands a second.
 
     Parameters
     ----------
@@ -95,15 +98,15 @@ class Damage:
 def build(config: CodecConfig, position: int, frames: int, *, key: bool, raw: bool, payload: bytes) -> bytes:
     """The bytes of one packet."""
     flags = (spec.FLAG_KEY if key else 0) | (spec.FLAG_RAW if raw else 0)
-    length = len(payload).to_bytes(3, "little")
-    head = _SYNC + struct.pack("<BIH", flags, position & 0xFFFFFFFF, frames) + length
+    length = len(payload)
+    head = _HEADER.pack(spec.SYNC, flags, position & 0xFFFFFFFF, frames, length & 0xFFFF, length >> 16)
     if key:
         profile = find_profile(config.profile)
         shape = (config.width - 1) | (config.lanes.bit_length() - 1) << 4
-        head += struct.pack("<BHB", spec.VERSION << 4 | profile.number, config.channels - 1, shape)
+        head += _KEY_HEADER.pack(spec.VERSION << 4 | profile.number, config.channels - 1, shape)
     head += bytes((header_check(head),))
     body = head + payload
-    return body + struct.pack("<I", packet_check(body))
+    return body + _PACKET_CHECK.pack(packet_check(body))
 
 
 def _shape(fields: tuple[int, ...], parameter_set: int | None) -> Shape:
@@ -134,31 +137,30 @@ def parse(data: memoryview, offset: int) -> Packet | None:
         If the packet is intact but from a release or profile that is not known here.
     """
     fixed = offset + spec.HEADER_BYTES
-    if data[offset : offset + 2] != _SYNC or fixed >= len(data):
+    if fixed >= len(data):
         return None
-    flags, position, frames = struct.unpack_from("<BIH", data, offset + 2)
-    length = int.from_bytes(data[fixed - 3 : fixed], "little")
-    key, raw = bool(flags & spec.FLAG_KEY), bool(flags & spec.FLAG_RAW)
+    sync, flags, position, frames, length, length_high = _HEADER.unpack_from(data, offset)
+    if sync != spec.SYNC:
+        return None
     start, fields, parameter_set = fixed, None, None
-    if key:
+    if flags & spec.FLAG_KEY:
         if fixed + spec.KEY_HEADER_BYTES >= len(data):
             return None
-        fields = struct.unpack_from("<BHB", data, fixed)
+        fields = _KEY_HEADER.unpack_from(data, fixed)
         start += spec.KEY_HEADER_BYTES
         if fields[2] & spec.SHAPE_PARAMETER_SET:
             parameter_set = int.from_bytes(data[start : start + spec.PARAMETER_SET.bytes], "little")
             start += spec.PARAMETER_SET.bytes
-    end = start + spec.HEADER_CHECK_BYTES + length
+    end = start + spec.HEADER_CHECK_BYTES + (length_high << 16 | length)
     if flags & spec.FLAGS_RESERVED or frames == 0 or end + spec.PACKET_CHECK_BYTES > len(data):
         return None
-    if header_check(bytes(data[offset:start])) != data[start]:
-        return None
-    if packet_check(data[offset:end]) != struct.unpack_from("<I", data, end)[0]:
+    (check,) = _PACKET_CHECK.unpack_from(data, end)
+    if header_check(bytes(data[offset:start])) != data[start] or packet_check(data[offset:end]) != check:
         return None
     shape = _shape(fields, parameter_set) if fields else None
     size = end + spec.PACKET_CHECK_BYTES - offset
     payload = data[start + spec.HEADER_CHECK_BYTES : end]
-    return Packet(offset, size, position, frames, raw, shape, payload)
+    return Packet(offset, size, position, frames, bool(flags & spec.FLAG_RAW), shape, payload)
 
 
 def _find_sync(view: memoryview, at: int) -> int:

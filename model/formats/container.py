@@ -120,12 +120,12 @@ class Container:
         of the wrong size only packets count that follow each other without a hole.
         """
         complete, trusted = len(self._data) == self.directory.end, True
+        shape = stream.mapping.width, stream.channels
         for item in scan(self._packets(stream, offset)):
             if isinstance(item, Packet):
                 start = frame + ((item.position - frame) & 0xFFFFFFFF)
                 trusted = trusted and (complete or start == frame)
-                width, channels = stream.mapping.width, stream.channels
-                own = item.shape is None or (item.shape.width, item.shape.channels) == (width, channels)
+                own = item.shape is None or (item.shape.width, item.shape.channels) == shape
                 if trusted and own and start + item.frames <= stream.frames:
                     frame = start + item.frames
                     yield start, item
@@ -151,7 +151,7 @@ class Container:
     ) -> tuple[list[FileGap], list[ByteRange]]:
         """Restore the files of `stream` to `paths`; what is missing, and where the container is damaged."""
         restorers = [Restorer(self.directory.files[n], path) for n, path in zip(stream.files, paths, strict=True)]
-        sink = StreamRestorer(restorers, stream.channels)
+        sink = StreamRestorer(restorers, stream.channels, progress)
         decoder = Decompressor(origin=0, ends=np.array(stream.ends))
         damage: list[ByteRange] = []
         for item in self._blocks(stream, decoder):
@@ -159,10 +159,8 @@ class Container:
                 damage.append(ByteRange(item.offset, item.size))
                 continue
             sink.push(item.start, item.frames)
-            if progress:
-                progress(item.frames.size)
         decoder.finish(stream.frames)
-        sink.fill(stream.frames)
+        sink.finish(stream.frames)
         gaps: list[FileGap] = []
         for restorer in restorers:
             missing = list(self._file_gaps(restorer.entry, decoder.gaps))
