@@ -132,9 +132,10 @@ class Emit(wiring.Component):
                 m.d.comb += [valid.eq(self.i.valid), byte.eq(fields[index]), header_check.valid.eq(step)]
                 m.d.sync += left.eq(descriptor.length)
                 size = Mux(descriptor.key, packet.HEADER_BYTES + packet.KEY_HEADER_BYTES, packet.HEADER_BYTES)
+                with m.If(step & (index == 0)):
+                    m.d.comb += [self.rewind_coded.eq(~descriptor.raw), self.rewind_raw.eq(descriptor.raw)]
                 with m.If(step & (index == size - 1)):
                     m.next = "HEADER CHECK"
-                    m.d.comb += [self.rewind_coded.eq(~descriptor.raw), self.rewind_raw.eq(descriptor.raw)]
             with m.State("HEADER CHECK"):
                 m.d.comb += [valid.eq(1), byte.eq(header_check.crc)]
                 with m.If(step):

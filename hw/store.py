@@ -43,7 +43,8 @@ class Store(wiring.Component):
 
     Throughput
     ----------
-    A word a clock written; every second clock one read, when nothing is written.
+    A word a clock written. Two words are kept ready, so that a reader that takes one every second clock, as bytes of
+    8-bit codes need it, does not wait although every other clock is a write.
     """
 
     def __init__(self, words: int, banks: int) -> None:
@@ -81,20 +82,28 @@ class Store(wiring.Component):
         with m.If(self.done):
             m.d.sync += bank.eq(bank + 1)
 
+        # The word at `o`, the one behind it, and the one that is being fetched are at most two.
         oldest, at = Signal(range(self.banks)), Signal(range(self.words))
         active, fetching, fetched = Signal(), Signal(), Signal()
-        m.d.comb += fetching.eq(active & ~writing & ~fetched & (~self.o.valid | self.o.ready))
-        m.d.sync += fetched.eq(fetching & ~self.release)
+        behind, waiting = Signal(WORD), Signal()
+        taken = self.o.valid & self.o.ready
+        m.d.comb += fetching.eq(active & ~writing & (self.o.valid + waiting + fetched - taken < 2))
+        m.d.sync += fetched.eq(fetching)
         with m.If(fetching):
             m.d.sync += at.eq(at + 1)
-        with m.If(fetched):
-            m.d.sync += [self.o.payload.eq(ram.data), self.o.valid.eq(1)]
-        with m.Elif(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
+        with m.If(~self.o.valid | taken):
+            m.d.sync += [
+                self.o.payload.eq(Mux(waiting, behind, ram.data)),
+                self.o.valid.eq(waiting | fetched),
+                waiting.eq(waiting & fetched),
+                behind.eq(ram.data),
+            ]
+        with m.Elif(fetched):
+            m.d.sync += [behind.eq(ram.data), waiting.eq(1)]
         with m.If(self.rewind):
             m.d.sync += [at.eq(0), active.eq(1)]
         with m.If(self.release):
-            m.d.sync += [active.eq(0), self.o.valid.eq(0), oldest.eq(oldest + 1)]
+            m.d.sync += [active.eq(0), fetched.eq(0), waiting.eq(0), self.o.valid.eq(0), oldest.eq(oldest + 1)]
 
         m.d.comb += [
             ram.enable.eq(writing | fetching),
