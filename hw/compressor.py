@@ -12,7 +12,7 @@ from hw.frame import COUNTER_BITS, COUNTERS, Frame, input_layout
 from hw.number import connect
 from hw.packet import Packet
 from hw.rice import Rice
-from model.spec.config import CodecConfig
+from model.spec.config import CodecConfig, ConfigError
 
 
 class Compressor(wiring.Component):
@@ -26,6 +26,11 @@ class Compressor(wiring.Component):
         Packets that can be stored at a time, a power of two, at least 2.
     frame_clocks : int
         Clocks of a frame time, for the detection of missing frames; 0 turns it off.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such core.
 
     Members
     -------
@@ -53,7 +58,9 @@ class Compressor(wiring.Component):
 
     def __init__(self, config: CodecConfig, banks: int = 2, frame_clocks: int = 0) -> None:
         if config.profile != "tiny" or config.channels > 1024:
-            raise ValueError(f"{config.channels} channels of profile '{config.profile}'; give up to 1024 of 'tiny'")
+            raise ConfigError(
+                f"channels: {config.channels} of profile '{config.profile}' are not built; give up to 1024 of 'tiny'"
+            )
         self.config = config
         self.banks = banks
         self.frame_clocks = frame_clocks
