@@ -1,0 +1,75 @@
+// Plays whole stimuli (verif/stimulus.py) through the CXXRTL form of the core and gathers what comes out.
+// Stream rules are those of verif/monitor.py; the flags of a word are given by the build (-D).
+
+#include <cstdint>
+
+#include "core.cc"
+
+namespace {
+
+struct Simulation {
+    cxxrtl_design::p_core core;
+    bool seen_valid = false;   // m_axis_tvalid on the clock before
+    bool held = false;         // valid and not ready on the clock before
+    uint32_t payload = 0;      // of that clock
+    int64_t violations[3] = {0, 0, 0};  // ready low, valid withdrawn, payload changed
+};
+
+}  // namespace
+
+extern "C" {
+
+Simulation *simulation_new() { return new Simulation(); }
+
+void simulation_delete(Simulation *s) { delete s; }
+
+// Plays `clocks` words; stores the bytes handed over (bit 8 is tlast), at most one a clock, and their clocks, counted
+// from `origin`. Returns their number.
+int64_t simulation_play(Simulation *s, const uint32_t *words, int64_t clocks, int64_t origin, uint16_t *bytes,
+                        int64_t *times) {
+    auto &core = s->core;
+    int64_t count = 0;
+    for (int64_t clock = 0; clock < clocks; clock++) {
+        const uint32_t word = words[clock];
+        const bool reset = word & RESET;
+        const bool ready = (word & READY) && (!(word & SHY) || s->seen_valid);
+        core.p_clk.set<bool>(false);
+        core.p_rst.set<bool>(reset);
+        core.p_enable.set<bool>(word & ENABLE);
+        core.p_s__axis__tdata.set<uint16_t>(word & 0xFFFF);
+        core.p_s__axis__tvalid.set<bool>(word & VALID);
+        core.p_s__axis__tuser.set<bool>(word & MARK);
+        core.p_m__axis__tready.set<bool>(ready);
+        core.step();
+        const bool valid = core.p_m__axis__tvalid.get<bool>();
+        const uint32_t payload = core.p_m__axis__tdata.get<uint32_t>() | core.p_m__axis__tlast.get<uint32_t>() << 8;
+        if (!reset) {
+            s->violations[0] += !core.p_s__axis__tready.get<bool>();
+            s->violations[1] += s->held && !valid;
+            s->violations[2] += s->held && valid && payload != s->payload;
+            if (valid && ready) {
+                bytes[count] = payload;
+                times[count++] = origin + clock;
+            }
+        }
+        s->seen_valid = valid;
+        s->held = valid && !ready && !reset;
+        s->payload = payload;
+        core.p_clk.set<bool>(true);
+        core.step();
+    }
+    return count;
+}
+
+void simulation_violations(const Simulation *s, int64_t *out) {
+    for (int i = 0; i < 3; i++) out[i] = s->violations[i];
+}
+
+void simulation_counters(const Simulation *s, uint32_t *out) {
+    out[0] = s->core.p_dropped__packets.get<uint32_t>();
+    out[1] = s->core.p_short__frames.get<uint32_t>();
+    out[2] = s->core.p_long__frames.get<uint32_t>();
+    out[3] = s->core.p_missing__frames.get<uint32_t>();
+    out[4] = s->core.p_overruns.get<uint32_t>();
+}
+}

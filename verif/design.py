@@ -1,0 +1,64 @@
+"""`Design`: which core a testbench is about, by value, so that it can travel to another process."""
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass
+
+from hw.core import Core
+from model.spec import packet
+from model.spec.config import CodecConfig
+
+VARIABLE = "SPIKEY_DESIGN"  # carries a Design into the simulator's process
+
+
+@dataclass(frozen=True)
+class Design:
+    """A configuration of the core.
+
+    Parameters
+    ----------
+    config : CodecConfig
+    banks : int
+        Packets that the output buffer holds.
+    frame_clocks : int
+        Clocks between frame marks, for the detection of missing frames; 0 for none.
+    """
+
+    config: CodecConfig
+    banks: int = 2
+    frame_clocks: int = 0
+
+    def core(self) -> Core:
+        """The core itself."""
+        return Core(self.config, banks=self.banks, frame_clocks=self.frame_clocks)
+
+    @property
+    def spacing(self) -> int:
+        """Fewest clocks from one sample to the next at which no channel returns too early."""
+        return -(-Core.DEPTH // self.config.channels)
+
+    @property
+    def calm_spacing(self) -> int:
+        """Clocks from one sample to the next at which even packets stored raw leave in time."""
+        samples = self.config.packet_frames * self.config.channels
+        return max(self.spacing, -(-self._packet_clocks // samples))
+
+    @property
+    def _packet_clocks(self) -> int:
+        return self.config.raw_bytes(self.config.packet_frames) + packet.overhead_bytes(key=True) + 8
+
+    @property
+    def drain_clocks(self) -> int:
+        """Clocks in which all that the core may hold has left it, if the output is ready."""
+        return self.banks * self._packet_clocks + 64
+
+    def to_json(self) -> str:
+        """As text, for `VARIABLE`."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_environment(cls) -> "Design":
+        """The design that this simulation is about."""
+        values = json.loads(os.environ[VARIABLE])
+        return cls(CodecConfig(**values.pop("config")), **values)

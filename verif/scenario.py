@@ -1,0 +1,57 @@
+"""One stimulus that holds everything that can happen to a core, at random."""
+
+import numpy as np
+
+from verif import stimulus
+from verif.design import Design
+from verif.material import MAKERS
+
+
+def faults(design: Design, frames: int, rng: np.random.Generator) -> np.ndarray:
+    """Words that offer about `frames` frames of all materials, some short, some with surplus samples, some overrun,
+    some missing, with pauses, while `enable` comes and goes and the sink pauses and stalls; then a recovery."""
+    config = design.config
+    parts, enabled = [], True
+    for number in range(frames):
+        if number % (2 * config.packet_frames) == 0:
+            material = MAKERS[str(rng.choice(list(MAKERS)))]
+            codes = material((2 * config.packet_frames, config.channels), config.width, rng)
+        frame = codes[number % len(codes)]
+        kind = rng.choice(["whole", "short", "long", "hurried", "late"], p=[0.94, 0.02, 0.02, 0.01, 0.01])
+        if kind == "short":
+            frame = frame[: rng.integers(1, config.channels + 1)]
+        if kind == "long":
+            frame = np.concatenate([frame, frame[: rng.integers(1, config.channels + 1)]])
+        marks = np.arange(len(frame)) == 0
+        spacing = 1 if kind == "hurried" else design.spacing
+        part = stimulus.samples(frame, marks, rng, spacing=spacing, pause=float(rng.choice([0.0, 0.5])))
+        if kind == "late":
+            part = np.concatenate([part, stimulus.idle(int(rng.integers(5 * len(part) + 9)), rng)])
+        enabled = enabled != (rng.random() < 0.03)
+        parts.append(part if enabled else stimulus.disabled(part))
+    parts.append(stimulus.frames(codes[:1], rng, spacing=design.spacing))  # the recovery is in step
+    words = np.concatenate(parts)
+    flicker = rng.random(len(words)) < 0.001
+    words[flicker] = stimulus.disabled(words[flicker])
+    return np.concatenate([stimulus.ready(words, _sink(len(words), rng)), _recovery(design, rng)])
+
+
+RECOVERED = 3  # packets at the end that must have come out
+
+
+def _recovery(design: Design, rng: np.random.Generator) -> np.ndarray:
+    """Words that let the output catch up, then offer a few packets without any fault."""
+    shape = ((RECOVERED + 1) * design.config.packet_frames, design.config.channels)
+    codes = MAKERS["noise"](shape, design.config.width, rng)
+    spacing = design.spacing if design.frame_clocks else design.calm_spacing
+    words = stimulus.frames(codes, rng, spacing=spacing, frame_clocks=design.frame_clocks)
+    return stimulus.ready(np.concatenate([stimulus.idle(design.drain_clocks, rng), words]))
+
+
+def _sink(clocks: int, rng: np.random.Generator) -> np.ndarray:
+    """Readiness of a sink that is now quick, now slow, now stalled."""
+    pattern: list[np.ndarray] = []
+    while sum(map(len, pattern)) < clocks:
+        share = rng.choice([1.0, 0.9, 0.5, 0.0], p=[0.6, 0.2, 0.1, 0.1])
+        pattern.append(rng.random(int(rng.integers(20, 1500))) < share)
+    return np.concatenate(pattern)[:clocks]

@@ -1,0 +1,72 @@
+"""cocotb on Verilator: protocol, faults and timing of two designs, one build each.
+
+A cocotb test that fails fails here, and so does a module that ran no test.
+"""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from amaranth.back import verilog
+from cocotb_tools.runner import get_results, get_runner
+
+from model.spec.config import CodecConfig
+from verif import toolchain
+from verif.design import VARIABLE, Design
+
+DESIGNS = {
+    "dense": Design(CodecConfig(channels=16, width=10, packet_frames=8, key_interval=3)),
+    "spaced": Design(CodecConfig(channels=2, width=16, packet_frames=5, key_interval=4), frame_clocks=40),
+}
+MODULES = {
+    "dense": ("bench_parity", "bench_frame", "bench_packet", "bench_timing", "bench_reset", "bench_fault"),
+    "spaced": ("bench_parity", "bench_timing", "bench_reset", "bench_spaced", "bench_fault"),
+}
+CASES = [(design, module) for design, modules in MODULES.items() for module in modules]
+
+
+def build(design: Design) -> Path:
+    """The folder with the Verilator build of `design`."""
+
+    def make(folder: Path) -> None:
+        (folder / "core.v").write_text(verilog.convert(design.core(), name=toolchain.TOP, emit_src=False))
+        get_runner("verilator").build(
+            sources=[folder / "core.v"],
+            hdl_toplevel=toolchain.TOP,
+            build_dir=folder,
+            build_args=["-Wno-fatal"],
+            log_file=folder / "build.log",
+        )
+
+    return toolchain.cached(
+        "verilator", toolchain.netlist(design.core()), b"", ("verilator", "cocotb", "amaranth"), make
+    )
+
+
+@pytest.mark.parametrize(("name", "module"), CASES)
+def test_bench(name: str, module: str, tmp_path: Path) -> None:
+    design = DESIGNS[name]
+    folder = build(design)
+    results, log = tmp_path / "results.xml", tmp_path / "simulation.log"
+    with contextlib.suppress(SystemExit):  # the runner's way to say that a test failed or that there are no results
+        get_runner("verilator").test(
+            test_module=f"verif.{module}",
+            hdl_toplevel=toolchain.TOP,
+            hdl_toplevel_lang="verilog",
+            build_dir=folder,
+            test_dir=tmp_path,
+            results_xml=str(results),
+            log_file=log,
+            extra_env={VARIABLE: design.to_json(), "PYTHONPATH": str(toolchain.ROOT)},
+        )
+    assert results.exists(), f"the simulator died:\n{log.read_text()[-4000:]}"
+    tests, failed = get_results(results)
+    assert tests > 0, f"{module} holds no test"
+    assert failed == 0, f"{failed} of {tests} tests failed:\n{failures(log)}"
+
+
+def failures(log: Path) -> str:
+    """The part of a simulation's log that says what failed."""
+    lines = log.read_text().splitlines()
+    wanted = [line for line in lines if "FAIL" in line or "Error" in line or "random seed" in line]
+    return "\n".join(line[:600] for line in wanted[-60:])

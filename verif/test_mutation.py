@@ -1,0 +1,177 @@
+"""Each stage is broken on purpose; a break that the checks do not notice fails here.
+
+A mutant is the project with one piece of its source replaced. Those of the gates are built from a copy in a process
+of their own and play a scenario that the sound gates pass; those of the law are copies that must fail a round trip or
+the test vectors.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.codec.compressor import encode
+from model.spec.config import CodecConfig
+from model.spec.profiles import PROFILES
+from verif import cxxrtl, ledger, material, toolchain
+from verif.design import VARIABLE, Design
+from verif.test_volume import fuzz
+
+DESIGN = Design(CodecConfig(channels=5, width=10, packet_frames=7, key_interval=40), frame_clocks=24)
+FRAMES = 400
+SEEDS = range(3)
+STAGES = PROFILES[DESIGN.config.profile].stages
+TREES = ("model", "hw", "verif", "tests", "scripts")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`old` becomes `new` in `file`; `old` stands there exactly once."""
+
+    file: str
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.new.strip()}"
+
+
+GATES = [
+    Mutant("hw/frame.py", "complete.eq(used & (channel_now == last))", "complete.eq(used & (channel_now == 0))"),
+    Mutant("hw/frame.py", "| rekey | abort)", "| abort)"),
+    Mutant("hw/frame.py", "begin & (inside | missing)", "begin & inside & missing"),
+    Mutant("hw/frame.py", "since == self.config.key_interval - 1", "since == self.config.key_interval"),
+    Mutant("hw/frame.py", "| (begin & ~enable))", ")"),
+    Mutant("hw/delta.py", "sample.code - prediction", "prediction - sample.code"),
+    Mutant("hw/delta.py", "1 << (width - 1), last.data", "0, last.data"),
+    Mutant("hw/delta.py", "valid & sample.marks.sample", "valid & sample.marks.sample & ~sample.marks.restart"),
+    Mutant("hw/rice.py", "unary >= ESCAPE_ZEROS", "unary > ESCAPE_ZEROS"),
+    Mutant("hw/rice.py", "mean + (mean >> 4)", "mean"),
+    Mutant("hw/rice.py", "initial_mean(width), mean.data", "initial_mean(width) - 1, mean.data"),
+    Mutant("hw/rice.py", "length > width - 1, width - 1, length", "length > width, width, length"),
+    Mutant("hw/packet.py", "number.eq(number + 1)", "number.eq(number + marks.open)"),
+    Mutant("hw/packet.py", "descriptor.raw.eq(coded_bytes >= plain_bytes)", "descriptor.raw.eq(0)"),
+    Mutant("hw/packet.py", "+ forwarded + (self.i.valid & marks.abort)", "+ forwarded"),
+    Mutant("hw/pack.py", "has_tail.eq(close & (end_2[:5] != 0))", "has_tail.eq(0)"),
+    Mutant("hw/pack.py", "tail.eq(Mux(odd,", "tail.eq(Mux(~odd,"),
+    Mutant("hw/store.py", "offset_now.eq(Mux(self.discard, 0, offset))", "offset_now.eq(offset)"),
+    Mutant("hw/emit.py", "packet_check.start.eq(1), ", ""),
+    Mutant("hw/emit.py", "byte.eq(header_check.crc)", "byte.eq(header_check.crc ^ 1)"),
+]
+LAW = [
+    Mutant("model/codec/delta.py", "wrap_signed(code - last, width)", "wrap_signed(code - last, width - 1)"),
+    Mutant("model/codec/delta.py", "return 1 << (width - 1)", "return 0"),
+    Mutant("model/codec/rice.py", "return folded >> 1 if", "return folded >> 2 if"),
+    Mutant("model/codec/rice.py", "zeros >= ESCAPE_ZEROS", "zeros > ESCAPE_ZEROS"),
+    Mutant("model/codec/rice.py", "mean + (mean >> 4)", "mean"),
+    Mutant("model/codec/packet.py", "zlib.crc32(data)", "zlib.crc32(data, 1)"),
+    Mutant("model/codec/packet.py", "position & 0xFFFFFFFF, frames", "position + 1 & 0xFFFFFFFF, frames"),
+    Mutant("model/codec/frame.py", "self._restart = dropped", "self._restart = False"),
+    Mutant("model/codec/frame.py", "self.position += count", "self.position += count - 1"),
+]
+
+
+def copy(folder: Path, mutant: Mutant | None) -> None:
+    """The project in `folder`, mutated."""
+    for tree in TREES:
+        shutil.copytree(toolchain.ROOT / tree, folder / tree, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(toolchain.ROOT / "pyproject.toml", folder)
+    if mutant:
+        path = folder / mutant.file
+        text = path.read_text()
+        assert text.count(mutant.old) == 1, f"'{mutant.old}' stands {text.count(mutant.old)} times in {mutant.file}"
+        path.write_text(text.replace(mutant.old, mutant.new))
+
+
+def python(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Python on the copy in `folder`."""
+    variables = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **environment}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+
+
+NETLIST = """
+import sys
+from verif import toolchain
+from verif.design import Design
+sys.stdout.write(toolchain.netlist(Design.from_environment().core()))
+"""
+
+
+def parity(netlist: str, seed: int) -> None:
+    """Two key intervals of the material with the greatest `k`, and nothing wrong."""
+    packets = 2 * DESIGN.config.key_interval
+    shape = (packets * DESIGN.config.packet_frames, DESIGN.config.channels)
+    frames = material.square(shape, DESIGN.config.width, np.random.default_rng(seed))
+    run = cxxrtl.run(DESIGN, frames, library=cxxrtl.build(netlist), spacing=DESIGN.calm_spacing)
+    ledger.compare(run.data, encode(frames, DESIGN.config), packets)
+
+
+def notices(folder: Path, mutant: Mutant | None) -> bool:
+    """Whether the checks fail for the gates with `mutant` in them."""
+    copy(folder, mutant)
+    done = python(folder, "-c", NETLIST, **{VARIABLE: DESIGN.to_json()})
+    assert done.returncode == 0, done.stderr
+    for seed in SEEDS:
+        try:
+            fuzz(DESIGN, seed, FRAMES, done.stdout)
+            parity(done.stdout, seed)
+        except AssertionError as error:
+            print(f"seed {seed}: {str(error)[:300]}")
+            return True
+    return False
+
+
+def test_sound_gates_pass(tmp_path: Path) -> None:
+    """Without this the tests below would mean nothing."""
+    assert not notices(tmp_path, None)
+
+
+def quick(mutants: list[Mutant], most: int) -> list:
+    """The first `most` of each stage's own file as they are, the others marked slow."""
+    out: list = []
+    files: list[str] = []
+    for mutant in mutants:
+        files.append(mutant.file)
+        slow = Path(mutant.file).stem not in STAGES or files.count(mutant.file) > most
+        out.append(pytest.param(mutant, marks=[pytest.mark.slow] if slow else [], id=str(mutant)))
+    return out
+
+
+@pytest.mark.parametrize("mutant", quick(GATES, 2))
+def test_broken_gates_are_noticed(mutant: Mutant, tmp_path: Path) -> None:
+    assert notices(tmp_path, mutant), f"no check noticed: {mutant}"
+
+
+LAW_CHECKS = ["tests/test_rice.py", "tests/test_vectors.py", "-k", "test_rice or by_codec or encoder"]
+
+
+def law_fails(folder: Path, mutant: Mutant | None) -> bool:
+    """Whether the test vectors, written and read, fail for the law with `mutant` in it."""
+    copy(folder, mutant)
+    command = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *LAW_CHECKS]
+    done = python(folder, *command, NUMBA_OPT="0", NUMBA_CACHE_DIR=str(folder / "cache"))
+    print(done.stdout[-600:])
+    assert done.returncode in (0, 1), done.stdout + done.stderr  # passed, or some test failed
+    return done.returncode == 1
+
+
+def test_the_sound_law_passes(tmp_path: Path) -> None:
+    """As above."""
+    assert not law_fails(tmp_path, None)
+
+
+@pytest.mark.parametrize("mutant", quick(LAW, 1))
+def test_a_broken_law_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
+    assert law_fails(tmp_path, mutant), f"no check noticed: {mutant}"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_has_mutants(stage: str) -> None:
+    for tree, mutants in (("hw", GATES), ("model/codec", LAW)):
+        assert sum(mutant.file == f"{tree}/{stage}.py" for mutant in mutants) >= 2

@@ -1,0 +1,77 @@
+"""Every recording through the gates, bytes equal to the codec's; synthetic ones where there are no real ones."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.formats import codes, wav
+from model.recordings import default_recordings
+from model.spec import operating
+from model.spec.config import CodecConfig
+from verif import cxxrtl, toolchain
+from verif.design import Design
+from verif.test_volume import through_the_gates
+
+MONO = Design(CodecConfig(channels=1, width=codes.LATTICE_WIDTH, packet_frames=2048, key_interval=9))
+
+
+def read(path: Path) -> np.ndarray:
+    """Codes of a recording, shape (frames, channels)."""
+    recording = wav.read(path)
+    return codes.recognise(recording.samples).to_codes(recording.samples)
+
+
+def one_file(path: Path, library: Path) -> tuple[int, float]:
+    """Clocks and seconds that a file took."""
+    recording = read(path)
+    assert recording.shape[1] == 1, f"{path}: not mono"
+    run = through_the_gates(MONO, recording, library=library)
+    return run.clocks, run.seconds
+
+
+def report(name: str, clocks: int, seconds: float) -> None:
+    print(f"{name}: {clocks:,} clocks, {clocks / seconds:,.0f} a second and process")
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    found = default_recordings(tmp_path_factory.mktemp("recordings"))
+    assert found, "there is no recording"
+    return found
+
+
+@pytest.mark.slow
+def test_every_recording(paths: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    library = cxxrtl.build(toolchain.netlist(MONO.core()))
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        done = list(pool.map(one_file, paths, [library] * len(paths)))
+    assert len(done) == len(paths)
+    with capsys.disabled():
+        report(f"{len(done)} recordings", sum(clocks for clocks, _ in done), sum(seconds for _, seconds in done))
+
+
+def side_by_side(paths: list[Path], channels: int) -> np.ndarray:
+    """Recordings as the channels of one stream, the shortest deciding; repeated ones begin elsewhere."""
+    each = [read(path)[:, 0] for path in paths[:channels]]
+    frames = min(map(len, each))
+
+    def columns() -> Iterator[np.ndarray]:
+        for channel in range(channels):
+            turn, which = divmod(channel, len(each))
+            yield np.roll(each[which][:frames], 1009 * turn)
+
+    return np.stack(list(columns()), axis=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("channels", [256, 1024])
+def test_side_by_side(channels: int, paths: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    """One sample a clock, as many channels as the platform has."""
+    design = Design(operating.live("tiny", channels, codes.LATTICE_WIDTH))
+    run = through_the_gates(design, side_by_side(paths, channels), spacing=design.spacing)
+    with capsys.disabled():
+        report(f"{channels} channels", run.clocks, run.seconds)

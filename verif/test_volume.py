@@ -1,0 +1,94 @@
+"""The gates as compiled C++ against the codec: many configurations, random faults, whole recordings."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.codec.compressor import encode
+from model.codec.packet import Packet, scan
+from model.spec.config import CodecConfig
+from verif import cxxrtl, ledger, material, scenario, stimulus, toolchain
+from verif.design import Design
+
+# Between them: fewer channels than the pipeline is deep, as many, and many more; every width that matters; packets of
+# one frame; numbers of samples at which a raw packet ends within a byte, and on an odd one.
+CONFIGS = {
+    "mono": CodecConfig(channels=1, width=10, packet_frames=501, key_interval=2),
+    "mono_16_bit": CodecConfig(channels=1, width=16, packet_frames=33, key_interval=1),
+    "pair": CodecConfig(channels=2, width=16, packet_frames=5, key_interval=4),
+    "three_short": CodecConfig(channels=3, width=12, packet_frames=1, key_interval=5),
+    "four_8_bit": CodecConfig(channels=4, width=8, packet_frames=13, key_interval=3),
+    "sixteen": CodecConfig(channels=16, width=10, packet_frames=9, key_interval=40),
+    "many": CodecConfig(channels=256, width=10, packet_frames=3, key_interval=7),
+}
+FRAMES = {"mono": 30_000, "mono_16_bit": 20_000, "pair": 9_000, "three_short": 4_000, "four_8_bit": 8_000}
+SYNTHETIC_FRAMES = 2_000
+FAULTY = ("mono", "pair", "three_short", "four_8_bit", "sixteen")
+
+
+def through_the_gates(
+    design: Design, frames: np.ndarray, *, library: Path | None = None, spacing: int | None = None
+) -> cxxrtl.Run:
+    """Demand the codec's bytes from the gates, at a pace at which no packet needs to be dropped."""
+    run = cxxrtl.run(design, frames, library=library, spacing=spacing or design.calm_spacing)
+    assert not run.trace.violations, run.trace.violations
+    packets = -(-len(frames) // design.config.packet_frames)
+    ledger.compare(run.data, encode(frames, design.config), packets)
+    assert set(run.trace.counters.values()) == {0}, run.trace.counters
+    return run
+
+
+def packets_of(data: bytes) -> list[Packet]:
+    found = list(scan(data))
+    assert all(isinstance(item, Packet) for item in found)
+    return [item for item in found if isinstance(item, Packet)]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_parity(name: str) -> None:
+    config = CONFIGS[name]
+    taken: dict[str, set[bool]] = {}
+    for seed, (kind, make) in enumerate(material.MAKERS.items()):
+        print(f"{name}, {kind}: seed {seed}")
+        count = FRAMES.get(name, SYNTHETIC_FRAMES)
+        frames = make((count, config.channels), config.width, np.random.default_rng(seed))
+        run = through_the_gates(Design(config), frames)
+        taken[kind] = {packet.raw for packet in packets_of(run.data)}
+        if kind == "jumps" and config.packet_frames > 1:
+            assert material.escapes(frames[:500], config) > 0
+    assert True in taken["uniform"], "no packet was stored raw"
+    assert False in taken["still"], "no packet was coded"
+
+
+def test_raw_packets_end_everywhere() -> None:
+    """The configurations above end raw packets on odd bytes, and within a byte."""
+    bits = [c.packet_frames * c.channels * c.width for c in CONFIGS.values()]
+    assert {(n + 7) // 8 % 2 for n in bits} == {0, 1}
+    assert any(n % 8 for n in bits)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", FAULTY)
+def test_random_faults(name: str, seed: int) -> None:
+    """Broken frames, disabling, stalls: the law's bytes given the drops, and every counter."""
+    config = CONFIGS[name]
+    fuzz(Design(config), seed, 40 * max(config.packet_frames, 10))
+
+
+@pytest.mark.parametrize("name", ["pair", "sixteen"])
+def test_random_faults_with_more_banks_and_missing_frames(name: str) -> None:
+    config = CONFIGS[name]
+    frame_clocks = 4 * config.channels * Design(config).calm_spacing
+    for seed in range(3):
+        fuzz(Design(config, banks=4, frame_clocks=frame_clocks), seed, 400)
+
+
+def fuzz(design: Design, seed: int, frames: int, netlist: str | None = None) -> None:
+    """Play a random scenario and compare."""
+    rng = np.random.default_rng(seed)
+    words, expected = ledger.drained(scenario.faults(design, frames, rng), design, rng)
+    simulator = cxxrtl.Simulator(cxxrtl.build(netlist or toolchain.netlist(design.core())))
+    simulator.play(stimulus.reset(2, rng))
+    drops = ledger.check(expected, simulator.play(words), stalled=True)
+    ledger.check_recovery(expected, drops, scenario.RECOVERED)
