@@ -115,7 +115,7 @@ class Frame(wiring.Component):
             long.eq(valid & ~used & seen & ~surplus),
         ]
         with m.If(begin):
-            m.d.sync += [seen.eq(1), surplus.eq(0), inside.eq(0)]
+            m.d.sync += [seen.eq(1), surplus.eq(long), inside.eq(0)]
         with m.Elif(long):
             m.d.sync += surplus.eq(1)
         with m.If(used):

@@ -10,6 +10,7 @@ from unittest import mock
 import numpy as np
 
 import model.spec
+from model.codec import delta, rice
 from model.codec.compressor import encode
 from model.codec.decompressor import decode
 from model.codec.packet import StreamError, header_check, packet_check
@@ -27,6 +28,18 @@ def walk(seed: int, frames: int, channels: int, width: int, step: float) -> np.n
     rng = np.random.default_rng(seed)
     noise = rng.normal(0, step, (frames, channels)) + np.cumsum(rng.normal(0, step / 30, (frames, channels)), 0)
     return np.clip(np.rint(noise) + (1 << (width - 1)), 0, (1 << width) - 1).astype(np.uint16)
+
+
+def brink(frames: int, width: int) -> np.ndarray:
+    """Codes of one channel whose code words have 14 zeros, or would have just 15, wherever the width has room."""
+    last, mean, codes = delta.restart(width), rice.restart(width), []
+    for frame in range(frames):
+        k = rice.parameter(mean, width)
+        folded = (rice.ESCAPE_ZEROS - frame % 2 << k) + frame % (1 << k)
+        folded = folded if folded >> width == 0 and frame % 40 < 4 else frame % 3
+        last, mean = delta.code(rice.unfold(folded), last, width), rice.adapt(mean, folded)
+        codes.append(last)
+    return np.array(codes, np.uint16)[:, None]
 
 
 def streams() -> dict[str, tuple[bytes, np.ndarray | None]]:
@@ -54,6 +67,7 @@ def streams() -> dict[str, tuple[bytes, np.ndarray | None]]:
         ),
         "greatest-k": (encode(np.vstack([swings, walk(4, 300, 1, 10, 5)]), CodecConfig("tiny", 1, 10, 300, 8)), None),
         "escapes": (encode(spikes, CodecConfig("tiny", 1, 10, 400, 1)), None),
+        "escape-or-not": (encode(brink(400, 10), CodecConfig("tiny", 1, 10, 400, 1)), None),
         "wraps": (encode(around_zero, CodecConfig("tiny", 1, 10, 400, 1)), None),
         "narrow": (encode(walk(6, 200, 2, 8, 3), CodecConfig("tiny", 2, 8, 64, 2)), None),
         "odd": (encode(walk(13, 201, 3, 13, 60), CodecConfig("tiny", 3, 13, 67, 2)), None),
