@@ -61,6 +61,11 @@ class Compressor(wiring.Component):
             raise ConfigError(
                 f"channels: {config.channels} of profile '{config.profile}' are not built; give up to 1024 of 'tiny'"
             )
+        if frame_clocks and frame_clocks < max(config.channels, self.DEPTH):
+            raise ConfigError(
+                f"frame_clocks: {frame_clocks} are too few for a frame; give 0, or at least "
+                f"{max(config.channels, self.DEPTH)}"
+            )
         self.config = config
         self.banks = banks
         self.frame_clocks = frame_clocks

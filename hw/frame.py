@@ -112,10 +112,10 @@ class Frame(wiring.Component):
             used.eq(first | (valid & inside & ~missing)),
             channel_now.eq(Mux(first, 0, channel)),
             complete.eq(used & (channel_now == last)),
-            long.eq(valid & ~used & seen & ~surplus),
+            long.eq(valid & ~used & ~missing & seen & ~surplus),
         ]
         with m.If(begin):
-            m.d.sync += [seen.eq(1), surplus.eq(long), inside.eq(0)]
+            m.d.sync += [seen.eq(1), surplus.eq(0), inside.eq(0)]
         with m.Elif(long):
             m.d.sync += surplus.eq(1)
         with m.If(used):

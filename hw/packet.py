@@ -12,18 +12,20 @@ from amaranth.lib.wiring import In, Out
 from hw.emit import BYTE_LAYOUT, Emit, descriptor_layout
 from hw.pack import PackBits, PackPairs
 from hw.rice import rice_layout
-from hw.store import Store, ceil_power
+from hw.store import Store
 from model.spec.config import CodecConfig
 from model.spec.rice import MAX_CODE_BITS
 
-MIN_BANK = 8  # words; below that the zeros behind an odd packet would not fit
-
 
 def bank_words(config: CodecConfig) -> tuple[int, int]:
-    """Words of a bank for the coded and for the raw form of a packet."""
+    """Words of a bank for the coded and for the raw form of a packet.
+
+    A coded form longer than the raw one is never sent. The raw form takes two codes a word, and one more of zeros where
+    its last byte has room for bits of a further code.
+    """
     samples = config.channels * config.packet_frames
-    coded = -(-config.raw_bytes(config.packet_frames) // 4)  # a longer coded form is never sent
-    return ceil_power(max(MIN_BANK, coded)), ceil_power(max(MIN_BANK, -(-samples // 2)))
+    padded = samples % 2 == 0 and samples * config.width % 8 != 0
+    return -(-config.raw_bytes(config.packet_frames) // 4), -(-samples // 2) + int(padded)
 
 
 class Packet(wiring.Component):

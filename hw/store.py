@@ -24,7 +24,7 @@ class Store(wiring.Component):
     Parameters
     ----------
     words : int
-        Words of a bank, a power of two.
+        Words of a bank that can be written; the next power of two lies between bank and bank.
     banks : int
         A power of two, at least 2.
 
@@ -48,8 +48,8 @@ class Store(wiring.Component):
     """
 
     def __init__(self, words: int, banks: int) -> None:
-        if banks < 2 or banks & (banks - 1) or words & (words - 1):
-            raise ValueError(f"banks: {banks} of {words} words; give powers of two, at least 2 banks")
+        if banks < 2 or banks & (banks - 1):
+            raise ValueError(f"banks: {banks}; give a power of two, at least 2")
         self.words = words
         self.banks = banks
         super().__init__(
@@ -66,7 +66,7 @@ class Store(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.ram = ram = SinglePortRam(self.words * self.banks, WORD)
+        m.submodules.ram = ram = SinglePortRam(ceil_power(self.words) * self.banks, WORD)
 
         bank, offset, offset_now = (
             Signal(range(self.banks)),
@@ -83,7 +83,7 @@ class Store(wiring.Component):
             m.d.sync += bank.eq(bank + 1)
 
         # The word at `o`, the one behind it, and the one that is being fetched are at most two.
-        oldest, at = Signal(range(self.banks)), Signal(range(self.words))
+        oldest, at = Signal(range(self.banks)), Signal(range(ceil_power(self.words)))
         active, fetching, fetched = Signal(), Signal(), Signal()
         behind, waiting = Signal(WORD), Signal()
         taken = self.o.valid & self.o.ready
@@ -109,6 +109,6 @@ class Store(wiring.Component):
             ram.enable.eq(writing | fetching),
             ram.write.eq(writing),
             ram.value.eq(self.word),
-            ram.address.eq(Mux(writing, Cat(offset_now[: (self.words - 1).bit_length()], bank), Cat(at, oldest))),
+            ram.address.eq(Mux(writing, Cat(offset_now[: len(at)], bank), Cat(at, oldest))),
         ]
         return m

@@ -148,10 +148,10 @@ def test_store_keeps_banks_apart_and_writes_first() -> None:
     assert later[:5] == second
 
 
-@pytest.mark.parametrize(("words", "banks"), [(8, 1), (8, 3), (12, 2)])
-def test_store_wants_powers_of_two(words: int, banks: int) -> None:
+@pytest.mark.parametrize("banks", [1, 3])
+def test_store_wants_a_power_of_two_of_banks(banks: int) -> None:
     with pytest.raises(ValueError, match="banks"):
-        Store(words, banks)
+        Store(8, banks)
 
 
 def test_ceil_power() -> None:

@@ -54,9 +54,14 @@ def test_icebreaker_refuses(channels: int, width: int, rate: int, message: str) 
 
 
 def test_icebreaker_refuses_packets_that_do_not_fit() -> None:
-    assert icebreaker.banks(CodecConfig(channels=256, packet_frames=64)) == 2
+    assert icebreaker.banks(CodecConfig(channels=256, packet_frames=64), DEFAULT_RATE) == 2
     with pytest.raises(ConfigError, match="channels: two packets of 256 channels exceed the board's memory"):
-        icebreaker.banks(CodecConfig(channels=256, packet_frames=65))
+        icebreaker.banks(CodecConfig(channels=256, packet_frames=65), DEFAULT_RATE)
+
+
+@pytest.mark.parametrize(("channels", "expected"), [(16, 8), (256, 8), (1024, 2)])
+def test_icebreaker_has_no_more_banks_than_keep_the_latency(channels: int, expected: int) -> None:
+    assert icebreaker.banks(live("tiny", channels, 10), DEFAULT_RATE) == expected
 
 
 @pytest.mark.parametrize("channels", [1, 16, 256, 1024])

@@ -31,7 +31,8 @@ from hw.boards.system import System
 from hw.boards.uart import FRAME_BITS, UartTransmitter
 from hw.core import Core
 from hw.packet import bank_words
-from model.spec import packet
+from hw.store import ceil_power
+from model.spec import operating, packet
 from model.spec.config import CodecConfig, ConfigError
 
 NAME: Final = "icebreaker"
@@ -79,12 +80,20 @@ def platform() -> ICEBreakerPlatform:
     return board
 
 
-def banks(config: CodecConfig) -> int:
-    """Packets that the single-port RAMs hold, a power of two; raises `ConfigError` if not even two fit."""
-    fitting = STORE_WORDS // max(bank_words(config))
+def banks(config: CodecConfig, rate: int) -> int:
+    """Packets that the output buffer holds, a power of two: as many as the single-port RAMs have room for, but no more
+    than two if a longer queue would lengthen the worst latency.
+
+    Raises
+    ------
+    ConfigError
+        If not even two fit.
+    """
+    fitting = min(MAX_BANKS, STORE_WORDS // ceil_power(max(bank_words(config))))
     if fitting < 2:
         raise ConfigError(f"channels: two packets of {config.channels} channels exceed the board's memory; use fewer")
-    return min(MAX_BANKS, fitting)
+    longer = operating.worst_latency(config, rate, CLOCK_HZ, fitting) > operating.worst_latency(config, rate, CLOCK_HZ)
+    return 2 if longer else fitting
 
 
 def pattern_rate(config: CodecConfig, output: str, rate: int) -> int:
@@ -168,7 +177,7 @@ class Top(Elaboratable):
         self.source = source
         self.output = output
         self.rate = pattern_rate(config, output, rate) if source == "pattern" else rate
-        self.banks = banks(config)
+        self.banks = banks(config, self.rate)
         self.frame_clocks = round(CLOCK_HZ / self.rate)
         self.core = Core(config, banks=self.banks, frame_clocks=self.frame_clocks)
 

@@ -30,21 +30,36 @@ def archive(profile: str, channels: int, width: int, rate: int = DEFAULT_RATE) -
     return CodecConfig(profile, channels, width, frames, max(1, round(key_frames / frames)), lanes)
 
 
-def worst_latency(config: CodecConfig, rate: int = DEFAULT_RATE, link: int = LINK_BYTES) -> float:
-    """Seconds from acceptance of a packet's first sample to its last byte, by arithmetic.
+def worst_latency(config: CodecConfig, rate: int = DEFAULT_RATE, link: int = LINK_BYTES, banks: int = 2) -> float:
+    """Seconds from acceptance of a packet's first sample to its last byte, by arithmetic, whatever the samples are.
 
-    The packet fills for `packet_frames / rate`; then it drains at `link` bytes a second, stored raw in the worst
-    case. A link slower than the raw samples drops packets rather than fall behind: draining is then bounded by the
-    time that the next packet takes to fill.
+    The packet fills for `packet_frames / rate`. Then it drains at `link` bytes a second, one a clock, in the worst
+    case stored raw. With less than two clocks a sample, words that are written meanwhile can hold reading up, a clock
+    each. If draining takes longer than filling, packets queue: all banks before it are drained first, and what finds
+    none free is dropped.
+
+    Parameters
+    ----------
+    config : CodecConfig
+    rate : int
+        Frames a second.
+    link : int
+        Bytes, and clocks, a second.
+    banks : int
+        Packets that the output buffer holds.
     """
     fill = config.packet_frames / rate
     parameterised = find_profile(config.profile).parameterised
-    size = packet.overhead_bytes(key=True, parameter_set=parameterised) + config.raw_bytes(config.packet_frames)
-    return fill + min(size / link, fill) + PIPELINE_CLOCKS / link
+    clocks = packet.overhead_bytes(key=True, parameter_set=parameterised) + config.raw_bytes(config.packet_frames)
+    if link < 2 * rate * config.channels:
+        clocks += (banks - 1) * -(-config.raw_bytes(config.packet_frames) // 4)
+    drain = (clocks + PIPELINE_CLOCKS) / link
+    wait = fill if drain <= fill else max(fill, (banks - 1) * drain)
+    return wait + drain
 
 
 def live(profile: str, channels: int, width: int, rate: int = DEFAULT_RATE, link: int = LINK_BYTES) -> CodecConfig:
-    """Configuration for a link: the longest packet whose worst latency stays below 1 ms.
+    """Configuration for a link: the longest packet whose worst latency, with two banks, stays below 1 ms.
 
     Raises
     ------
