@@ -35,9 +35,9 @@ def header(config: CodecConfig, descriptor: Any) -> list[Value]:
         "position": descriptor.position,
         "frames": descriptor.frames,
         "length": descriptor.length,
-        "identity": Const(packet.VERSION << 4 | profile.number, 8),
+        "identity": Const(packet.identity(profile.number), 8),
         "channels": Const(config.channels - 1, 16),
-        "shape": Const((config.width - 1) | (config.lanes.bit_length() - 1) << 4, 8),
+        "shape": Const(packet.shape(config.width, config.lanes), 8),
     }
     out = []
     for field in (*packet.HEADER, *packet.KEY_HEADER):

@@ -101,9 +101,8 @@ def build(config: CodecConfig, position: int, frames: int, *, key: bool, raw: bo
     length = len(payload)
     head = _HEADER.pack(spec.SYNC, flags, position & 0xFFFFFFFF, frames, length & 0xFFFF, length >> 16)
     if key:
-        profile = find_profile(config.profile)
-        shape = (config.width - 1) | (config.lanes.bit_length() - 1) << 4
-        head += _KEY_HEADER.pack(spec.VERSION << 4 | profile.number, config.channels - 1, shape)
+        identity, shape = spec.identity(find_profile(config.profile).number), spec.shape(config.width, config.lanes)
+        head += _KEY_HEADER.pack(identity, config.channels - 1, shape)
     head += bytes((header_check(head),))
     body = head + payload
     return body + _PACKET_CHECK.pack(packet_check(body))

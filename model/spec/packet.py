@@ -64,6 +64,16 @@ MAX_LENGTH: Final = (1 << 24) - 1
 MAX_CHANNELS: Final = 1 << 16
 
 
+def identity(profile_number: int) -> int:
+    """Value of the field `identity`."""
+    return VERSION << 4 | profile_number
+
+
+def shape(width: int, lanes: int) -> int:
+    """Value of the field `shape`, without a parameter set."""
+    return (width - 1) | (lanes.bit_length() - 1) << 4
+
+
 def header_bytes(*, key: bool, parameter_set: bool = False) -> int:
     """Bytes before the payload, the header check included."""
     extra = KEY_HEADER_BYTES + (PARAMETER_SET.bytes if parameter_set else 0) if key else 0
