@@ -122,7 +122,7 @@ class SinglePortRam(wiring.Component):
         last_row = Signal.like(row)
         with m.If(self.enable):
             m.d.sync += last_row.eq(row)
-        value = Cat(self.value, Const(0, columns * SPRAM_WIDTH - self.width or 0))
+        value = Cat(self.value, Const(0, columns * SPRAM_WIDTH - self.width))
         outputs = []
         for r in range(rows):
             words = []
