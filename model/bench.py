@@ -72,7 +72,18 @@ class Figures:
         """Bits of the converter over bits written."""
         return self.adc_bits / (8 * self.bytes)
 
+    def to_json(self) -> dict[str, float | None]:
+        """The counts and the ratios; None for bits per sample where there is no sample."""
+        return {
+            **dataclasses.asdict(self),
+            "bits_per_sample": self.bits_per_sample if self.samples else None,
+            "ratio_wav": self.ratio_wav,
+            "ratio_adc": self.ratio_adc,
+        }
+
     def __str__(self) -> str:
+        if not self.samples:
+            return f"no samples, {self.bytes} bytes"
         return (
             f"{self.bits_per_sample:.4f} bits per sample, ratio_wav {self.ratio_wav:.4f}, "
             f"ratio_adc {self.ratio_adc:.4f}, {self.bytes} bytes"
@@ -112,10 +123,7 @@ class Result:
             speeds[f"{name}_msamples_per_second"] = figures.samples / seconds / 1e6
         return {
             "name": self.name,
-            **dataclasses.asdict(figures),
-            "bits_per_sample": figures.bits_per_sample if figures.samples else None,
-            "ratio_wav": figures.ratio_wav,
-            "ratio_adc": figures.ratio_adc,
+            **figures.to_json(),
             **speeds,
             "ledger": {**ledger, "restarts_in_payload": self.restarts},
         }

@@ -100,6 +100,10 @@ def test_the_command_writes_json(sources: list[Source], tmp_path: Path, capsys: 
         assert row["encode_mb_per_second"] * row["encode_seconds"] * 1e6 == pytest.approx(row["wav_bytes"])
         assert row["decode_msamples_per_second"] * row["decode_seconds"] * 1e6 == pytest.approx(row["samples"])
         assert f"{row['ratio_wav']:.4f}" in text and row["name"] in text
+    alone, _, together = text.partition("all files in one container")
+    assert "each file alone" in alone and tiny["total"]["name"] == "total, each file alone"
+    assert tiny["grouped"]["name"] == "one container, group all" and tiny["grouped"]["name"] in together
+    assert f"{tiny['total']['ratio_wav']:.4f}" in alone and f"{tiny['grouped']['ratio_wav']:.4f}" in together
     for row in (tiny["total"], tiny["grouped"]):
         ledger = text.partition(f"ledger: {row['name']}")[2]
         assert re.search(r"packet_headers\W+(\d+)", ledger)[1] == str(row["ledger"]["packet_headers"])

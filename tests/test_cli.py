@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from command import Spikey, tree
 
+from model import cli
 from model.codec import compressor, decompressor
-from model.codec.packet import scan
+from model.codec.packet import Packet, scan
 from model.formats import wav
 from model.formats.codes import LATTICE
 from model.spec.config import CodecConfig
@@ -202,9 +203,62 @@ def test_synth_is_seeded(here: Path, spikey: Spikey) -> None:
     assert len(tree(here / "a")) == 2
 
 
+def test_synth_replaces_only_when_forced(here: Path, spikey: Spikey, refused: Spikey) -> None:
+    spikey("synth", "a", "--channels", 2, "--seconds", 0.1, "--seed", 1)
+    spikey("synth", "b", "--channels", 2, "--seconds", 0.1, "--seed", 2)
+    assert "--force" in refused("synth", "a", "--channels", 2, "--seconds", 0.1, "--seed", 2)
+    spikey("synth", "a", "--channels", 2, "--seconds", 0.1, "--seed", 2, "--force")
+    assert tree(here / "a") == tree(here / "b")
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_info_leads_with_damage_and_gives_no_ratios(
+    here: Path, spikey: Spikey, capsys: pytest.CaptureFixture[str], cut: bool
+) -> None:
+    spikey("compress", "one.wav", "--packet-frames", 1000)
+    path = here / "one.wav.spk"
+    data = path.read_bytes()
+    last, frames = [(item.size, item.frames) for item in scan(data) if isinstance(item, Packet)][-1]
+    if cut:
+        path.write_bytes(data[:-last])
+        what = f"{frames} frames are in no intact packet"
+    else:
+        path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        what = f"{last} bytes belong to no intact packet, {frames} frames are in no intact packet"
+    assert cli.run(["info", "one.wav.spk"]) == 1
+    text = capsys.readouterr().out
+    assert text.startswith(f"DAMAGED: one.wav.spk: {what}\n") and "ratio" not in text
+    assert cli.run(["info", "one.wav.spk", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["damage"] == what
+    assert [found[key] for key in ("bits_per_sample", "ratio_wav", "ratio_adc")] == [None] * 3
+    path.write_bytes(data)
+    sound = info(spikey, "one.wav.spk")
+    assert sound["damage"] is None
+    assert sound["bits_per_sample"] == 8 * len(data) / sound["samples"]
+    assert sound["ratio_wav"] == sound["wav_bytes"] / len(data)
+
+
+def test_info_on_a_damaged_capture(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capture(here)
+    path = here / "link.spk"
+    path.write_bytes(b"12345" + path.read_bytes())
+    assert cli.run(["info", "link.spk"]) == 1
+    assert capsys.readouterr().out.startswith("DAMAGED: link.spk: 5 bytes belong to no intact packet\n")
+
+
+def test_verify_says_who_takes_a_capture(here: Path, refused: Spikey) -> None:
+    capture(here)
+    assert "link.spk: is a bare capture" in (said := refused("verify", "link.spk"))
+    assert "give it to info or decompress" in said
+
+
 def test_an_empty_recording(here: Path, spikey: Spikey) -> None:
     (here / "none.wav").write_bytes(wav.to_bytes(np.zeros(0, np.int16), 19531))
     spikey("compress", "none.wav")
-    spikey("info", "none.wav.spk")
+    size = (here / "none.wav.spk").stat().st_size
+    said = spikey("info", "none.wav.spk")
+    assert said.startswith(f"none.wav.spk: no samples, {size} bytes\n") and "nan" not in said
+    assert info(spikey, "none.wav.spk")["bits_per_sample"] is None
     spikey("decompress", "none.wav.spk", "-o", "back.wav")
     assert (here / "back.wav").read_bytes() == (here / "none.wav").read_bytes()

@@ -1,5 +1,6 @@
 """The `spikey` command says what cannot be done in one line, and leaves everything as it was."""
 
+import errno
 import os
 import resource
 import shutil
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from command import Spikey, tree
+
+from model import cli
+from model.formats import disk
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,13 +25,20 @@ MANY = [
     (("compress", "one.wav", "-o", "one.wav", "--force"), 1, "one.wav: is the input itself"),
     (("compress", "session", "-o", "session/deep/er/FIRST.WAV", "--force"), 1, "is the input itself"),
     (("compress", "one.wav", "-o", "session"), 1, "session: is a folder"),
-    (("compress", "one.wav", "-o", "nowhere/x.spk"), 1, "its folder does not exist"),
-    (("compress", "one.wav", "-o", "text.wav/x.spk"), 1, "its folder does not exist"),
-    (("compress", "one.wav", "-o", "/proc/x.spk"), 1, "/proc"),
+    (("compress", "one.wav", "-o", "nowhere/x.spk"), 1, "nowhere: this folder does not exist"),
+    (("compress", "one.wav", "-o", "text.wav/x.spk"), 1, "text.wav: is a file; give a folder"),
+    (("compress", "one.wav", "-o", "text.wav/deep/x.spk"), 1, "text.wav: is a file; give a folder"),
+    (("compress", "one.wav", "-o", "/proc/x.spk"), 1, "error: /proc: cannot be written"),
+    (("compress", "one.wav", "-o", "pipe", "--force"), 1, "pipe: is no regular file; give another name"),
+    (("compress", "pipe"), 1, "pipe: is no regular file; give a file"),
     (("compress", "one.wav", "--profile", "tinny"), 1, "did you mean 'tiny'"),
     (("compress", "one.wav", "--packet-frames", "70000"), 1, "packet_frames: 70000 is out of range"),
     (("compress", "one.wav", "--key-interval", "0"), 1, "key_interval: 0 is out of range"),
-    (("compress", "one.wav", "--config", "none.yaml"), 1, "none.yaml: No such file"),
+    (("compress", "one.wav", "--config", "none.yaml"), 1, "none.yaml: is not a file; give a YAML file"),
+    (("compress", "one.wav", "--config", "session"), 1, "session: is not a file; give a YAML file"),
+    (("compress", "one.wav", "--config", "pipe"), 1, "pipe: is not a file; give a YAML file"),
+    (("compress", "one.wav", "--config", "full.yaml"), 1, "full.yaml: profile: 'full' is not known"),
+    (("compress", "one.wav", "--config", "frames.yaml"), 1, "frames.yaml: packet_frames: -1 is out of range"),
     (("compress", "one.wav", "--config", "one.wav"), 1, "one.wav: not text"),
     (
         ("compress", "one.wav", "--config", "unknown.yaml"),
@@ -51,18 +62,30 @@ MANY = [
     (("decompress", "good.bin", "-o", "nowhere/one.wav"), 1, "nowhere"),
     (("decompress", "tree.bin", "-o", "nowhere/deep"), 1, "nowhere"),
     (("decompress", "tree.bin", "-o", "session"), 1, "exists"),
-    (("decompress", "tree.bin", "-o", "text.wav"), 1, "text.wav"),
+    (("decompress", "tree.bin", "-o", "text.wav"), 1, "text.wav: is a file; give a folder"),
+    (("decompress", "tree.bin", "-o", "/proc/x"), 1, "error: /proc: cannot be written"),
+    (("decompress", "good.bin", "-o", "pipe", "--force"), 1, "pipe: is no regular file; give another name"),
+    (("decompress", "pipe"), 1, "pipe: is no regular file; give a file"),
     (("decompress", "good.bin", "-o", "x.wav", "--rate", "100"), 2, "--rate"),
     (("decompress", "cut.bin", "-o", "x.wav"), 1, "cut.bin: "),
     (("info", "none.spk"), 1, "none.spk: is not a file"),
     (("info", "text.wav"), 1, "text.wav: magic"),
+    (("info", "pipe"), 1, "pipe: is no regular file; give a file"),
     (("verify", "none.spk"), 1, "none.spk"),
     (("verify", "text.wav"), 1, "text.wav: magic"),
     (("verify", "cut.bin"), 1, "cut.bin"),
+    (("verify", "pipe"), 1, "pipe: is no regular file; give a file"),
+    (("verify", "good.bin", "--against", "pipe"), 1, "pipe: is no regular file; give a file"),
+    (("verify", "good.bin", "--against", "session"), 1, "session: is a folder, but good.bin holds one file"),
+    (("verify", "tree.bin", "--against", "one.wav"), 1, "one.wav: is a file, but tree.bin holds a folder's"),
     (("bench", "empty"), 1, "empty: has no WAV file"),
     (("bench", "session", "--profiles", "tiny,tinny"), 1, "did you mean 'tiny'"),
+    (("bench", "pipe"), 1, "pipe: is no regular file; give a file"),
     (("bench", "session", "--json", "text.wav"), 1, "text.wav: exists"),
-    (("synth", "text.wav"), 1, "text.wav"),
+    (("bench", "session", "--json", "/proc/x.json"), 1, "error: /proc: cannot be written"),
+    (("synth", "text.wav"), 1, "text.wav: is a file; give a folder"),
+    (("synth", "text.wav/deep"), 1, "text.wav: is a file; give a folder"),
+    (("synth", "pipe", "--force"), 1, "pipe: is a file; give a folder"),
 ]
 
 
@@ -81,10 +104,41 @@ def test_what_cannot_be_done_is_said_in_one_line(
     (here / "group.yaml").write_text("group: some\n")
     (here / "broken.yaml").write_text("profile: tiny\n}\n")
     (here / "list.yaml").write_text("- tiny\n")
+    (here / "full.yaml").write_text("profile: full\n")
+    (here / "frames.yaml").write_text("packet_frames: -1\n")
+    os.mkfifo(here / "pipe")
     for name in ("good.bin", "tree.bin"):
         shutil.copy(originals.parent / name, here)
     (here / "cut.bin").write_bytes((here / "good.bin").read_bytes()[:-100])
     assert words in refused(*arguments, code=code)
+
+
+def test_a_folder_of_originals_never_replaces_a_pipe(here: Path, originals: Path, refused: Spikey) -> None:
+    name = next(p.name for p in (here / "session").glob("*.wav"))
+    (here / "session" / name).unlink()
+    os.mkfifo(here / "session" / name)
+    shutil.copy(originals.parent / "tree.bin", here)
+    assert "is no regular file; give another name" in refused("decompress", "tree.bin", "-o", "session", "--force")
+    assert (here / "session" / name).is_fifo()
+
+
+@pytest.mark.parametrize("command", ["compress", "decompress"])
+def test_a_folder_that_cannot_be_written_is_named_itself(
+    here: Path, originals: Path, refused: Spikey, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    def denied(dir: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(dir / "hidden"))
+
+    shutil.copy(originals.parent / "good.bin", here)
+    monkeypatch.setattr(disk.tempfile, "TemporaryFile", denied)
+    said = refused(command, "one.wav" if command == "compress" else "good.bin", "-o", "session/new")
+    assert said == "spikey: error: session: cannot be written: Permission denied; give another folder\n"
+
+
+def test_the_bare_command_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run([]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("Usage: spikey") and err.count("\n") > 10 and "error" not in err
 
 
 def test_a_full_disk_is_said_in_one_line(here: Path) -> None:

@@ -200,7 +200,7 @@ def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
     assert (target / "b.wav").read_bytes() == sources[1].path.read_bytes()
     with pytest.raises(FormatError, match="is not a folder"):
         container.unpack(target / "a.wav")
-    with pytest.raises(FormatError, match="its folder does not exist"):
+    with pytest.raises(FormatError, match="none: this folder does not exist"):
         pack([sources], tmp_path / "none" / "x.spk")
     pack([sources], out, overwrite=True)
     assert out.read_bytes() != before

@@ -35,6 +35,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter complains when it ends
         return BAD_INPUT
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()  # the help, not a line
+        return error.exit_code
     except (click.ClickException, click.Abort, OSError, ValueError) as error:
         message, code = _explain(error)
         click.echo(f"spikey: error: {' '.join(message.split())}", err=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from model.cli import sources
 from model.codec.decompressor import Decoded
-from model.formats import wav
+from model.formats import disk, wav
 from model.formats.codes import LATTICE_MAPPING, LATTICE_WIDTH, Mapping
 from model.formats.container import FormatError, read_stream
 from model.spec.operating import DEFAULT_RATE
@@ -35,8 +35,7 @@ def decompress(path: Path, out: Path, *, rate: int | None, recover: bool, force:
         raise FormatError(f"{path}: {what}; give --recover to restore the rest")
     names = [out] if len(runs) == 1 else [out.with_name(f"{out.stem}-{n}{out.suffix}") for n in range(len(runs))]
     for name in names:
-        if name.exists() and not force:
-            raise FormatError(f"{name}: exists; give --force to replace it")
+        disk.check_target(name, overwrite=force)
     for name, run in zip(names, runs, strict=True):
         wav.write_wav(name, _samples(run), rate or DEFAULT_RATE, overwrite=force)
         click.echo(f"{name}: {len(run.frames)} frames of {run.shape.channels} channels{', ' + what if what else ''}")

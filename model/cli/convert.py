@@ -117,10 +117,10 @@ def decompress(
         settings.load(config)
     console.say_first_compilation()
     from model.cli import capture
-    from model.formats.container import Container, FormatError, is_stream
+    from model.formats import disk
+    from model.formats.container import Container, is_stream
 
-    if not path.is_file():
-        raise FormatError(f"{path}: is not a file; give a file made by spikey compress")
+    sources.check_file(path)
     if is_stream(path):
         capture.decompress(path, out or _without_suffix(path, ".wav"), rate=rate, recover=recover, force=force)
         return
@@ -132,6 +132,8 @@ def decompress(
         sources.refuse_to_replace(restored, [path])
     made = opened.targets(target) != [target] and not target.is_dir()
     if made:
+        disk.check_folder(target.parent)
+        disk.check_folder(target, create=True)
         target.mkdir()
     try:
         with console.progress("decompress", sum(file.frames * file.channels for file in opened.files)) as advance:

@@ -38,11 +38,23 @@ COLUMNS = (
 @click.option("--rate", type=click.IntRange(1), default=19531, show_default=True, help="Frames a second.")
 @click.option("--width", type=click.IntRange(8, 16), default=10, show_default=True, help="Bits of the converter.")
 @click.option("--even", is_flag=True, help="A converter whose codes are equally wide.")
-def synth(folder: Path, channels: int, seconds: float, seed: int, rate: int, width: int, even: bool) -> None:
-    """Write synthetic recordings into the new folder DIR: noise, spikes, paired channels, unequal code widths."""
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+def synth(
+    folder: Path, channels: int, seconds: float, seed: int, rate: int, width: int, even: bool, force: bool
+) -> None:
+    """Write synthetic recordings into the folder DIR: noise, spikes, paired channels, unequal code widths."""
     from model.recordings import synthesise
 
-    paths = synthesise(folder, channels=channels, seconds=seconds, rate=rate, seed=seed, width=width, even=even)
+    paths = synthesise(
+        folder,
+        channels=channels,
+        seconds=seconds,
+        rate=rate,
+        seed=seed,
+        width=width,
+        even=even,
+        overwrite=force,
+    )
     click.echo(f"{folder}: {len(paths)} files, {sum(path.stat().st_size for path in paths)} bytes")
 
 
@@ -99,11 +111,11 @@ def _bench(
     for profile in profiles:
         with console.progress(profile, len(recordings)) as advance:
             files, grouped = run(recordings, profile, live=live, group=group, jobs=jobs, progress=advance)
-        whole = total(files)
+        whole = total(files, "total, each file alone")
         title = f"profile {profile}, {'live' if live else 'archive'}: {where}"
-        console.table(title, COLUMNS, [_row(result) for result in [*files, whole]], total=True)
+        console.table(f"{title}: each file alone", COLUMNS, [_row(result) for result in [*files, whole]], total=True)
         if grouped is not None:
-            console.table(title, COLUMNS, [_row(grouped)])
+            console.table(f"{title}: all files in one container", COLUMNS, [_row(grouped)])
         for result in (whole, grouped):
             if result is not None:
                 ledger = result.to_json()["ledger"]
@@ -122,7 +134,7 @@ def _row(result: Result) -> tuple[object, ...]:
     figures = result.figures
     return (
         result.name,
-        f"{figures.bits_per_sample:.4f}",
+        f"{figures.bits_per_sample:.4f}" if figures.samples else "no samples",
         f"{figures.ratio_wav:.4f}",
         f"{figures.ratio_adc:.4f}",
         figures.bytes,

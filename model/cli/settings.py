@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import yaml
 
-from model.spec.config import ConfigError, nearest
+from model.spec.config import CodecConfig, ConfigError, nearest
 
 GROUPS: Final = ("none", "auto", "all")
 _KINDS: Final = {
@@ -28,8 +28,10 @@ def load(path: Path) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        If it is not YAML, or a key or the type of a value is not known; names the file and the key.
+        If it is no file, not YAML, or a key or a value is not possible; names the file and the key.
     """
+    if not path.is_file():
+        raise ConfigError(f"{path}: is not a file; give a YAML file")
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
@@ -48,4 +50,8 @@ def load(path: Path) -> dict[str, Any]:
         kind, words = _KINDS[key]
         if type(value) is not kind or (key == "group" and value not in GROUPS):
             raise ConfigError(f"{path}: {key}: {value!r} is not possible; give {words}")
+    try:
+        CodecConfig.from_mapping({key: value for key, value in found.items() if key not in ("group", "live")})
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
     return found

@@ -28,9 +28,11 @@ def find(path: Path) -> list[Source]:
     FormatError
         If there is nothing, or the folder has no WAV file.
     """
+    from model.formats import disk
     from model.formats.container import FormatError, Source
     from model.recordings import wav_files
 
+    disk.check_source(path)
     if not path.exists():
         raise FormatError(f"{path}: does not exist; give a WAV file or a folder of them")
     if not path.is_dir():
@@ -39,6 +41,16 @@ def find(path: Path) -> list[Source]:
     if not found:
         raise FormatError(f"{path}: has no WAV file; give a folder with *.wav in it or below it")
     return [Source(p, p.relative_to(path).as_posix()) for p in found]
+
+
+def check_file(path: Path) -> None:
+    """Refuse an input that is not there or no regular file; raises `FormatError`."""
+    from model.formats import disk
+    from model.formats.errors import FormatError
+
+    disk.check_source(path)
+    if not path.is_file():
+        raise FormatError(f"{path}: is not a file; give a file made by spikey compress")
 
 
 def container_of(path: Path) -> Path:

@@ -259,15 +259,15 @@ class Container:
         """
         paths = self.targets(target)
         for path in paths:
-            if path.exists() and (path.is_dir() or not overwrite):
-                mend = "give another name" if path.is_dir() else "give --force to replace it"
-                raise FormatError(f"{path}: exists; {mend}")
+            if path.exists():
+                disk.check_target(path, overwrite=overwrite)
             blocked = next(p for p in path.parents if p.exists())
             if not blocked.is_dir():
                 raise FormatError(f"{path}: {blocked} is not a folder; give another one")
         holder = target if target.is_dir() else target.parent
         if not holder.is_dir():
             raise FormatError(f"{target}: its folder does not exist; create {holder}")
+        disk.check_folder(holder)
         work = disk.part(holder / "spikey")
         work.mkdir()
         try:
@@ -338,6 +338,12 @@ class Container:
             if packet.shape is not None:
                 best = first, offset + packet.offset
         return best
+
+    def missing_frames(self, stream: int) -> int:
+        """Frames of a stream that no intact packet holds."""
+        entry = self.directory.streams[stream]
+        found = (item[1].frames for item in self._scan(entry) if not isinstance(item, Damage))
+        return max(0, entry.frames - sum(found))
 
     def ledger(self) -> Ledger:
         """What the bytes of the container are spent on."""

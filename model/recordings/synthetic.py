@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from model.formats import wav
+from model.formats import disk, wav
 from model.formats.codes import LATTICE_MAPPING, Mapping
 from model.formats.errors import FormatError
 from model.spec.operating import DEFAULT_RATE
@@ -136,7 +136,7 @@ def synthesise(
     Raises
     ------
     FormatError
-        If a parameter is out of range or a file exists.
+        If a parameter is out of range, a file exists, or `directory` is one.
     """
     limits = {"channels": (channels, 1, 1 << 16), "rate": (rate, 1, 10**6), "width": (width, 8, 16)}
     for field, (value, low, high) in limits.items():
@@ -144,6 +144,7 @@ def synthesise(
             raise FormatError(f"{directory}: {field}: {value} is out of range; give {low} to {high}")
     if not 0 < seconds <= 3600:
         raise FormatError(f"{directory}: seconds: {seconds} is out of range; give more than 0, up to 3600")
+    disk.check_folder(directory, create=True)
     rng = np.random.default_rng(seed)
     edges = converter_edges(width, rng, even=even)
     mapping = LATTICE_MAPPING if width == LATTICE_MAPPING.width else Mapping("linear", width, 16 - width)
