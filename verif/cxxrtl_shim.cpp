@@ -66,10 +66,6 @@ void simulation_violations(const Simulation *s, int64_t *out) {
 }
 
 void simulation_counters(const Simulation *s, uint32_t *out) {
-    out[0] = s->core.p_dropped__packets.get<uint32_t>();
-    out[1] = s->core.p_short__frames.get<uint32_t>();
-    out[2] = s->core.p_long__frames.get<uint32_t>();
-    out[3] = s->core.p_missing__frames.get<uint32_t>();
-    out[4] = s->core.p_overruns.get<uint32_t>();
+    for (auto counter : {COUNTERS}) *out++ = (s->core.*counter).get<uint32_t>();
 }
 }

@@ -7,10 +7,11 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
 
+from hw.frame import COUNTERS
 from verif import stimulus
 from verif.design import Design
 from verif.monitor import StreamMonitor
-from verif.trace import COUNTERS, Trace
+from verif.trace import Trace
 
 SEED = int(os.environ.get("SPIKEY_SEED", "1"))
 

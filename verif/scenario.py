@@ -36,6 +36,31 @@ def faults(design: Design, frames: int, rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([stimulus.ready(words, _sink(len(words), rng)), _recovery(design, rng)])
 
 
+def crowded(design: Design, frames: int, rng: np.random.Generator) -> np.ndarray:
+    """Words that offer about `frames` frames of any length, of which many are late, cut short or have surplus samples,
+    at clocks so dense that marks, samples, `enable` and missed marks often meet in one clock; then a recovery."""
+    parts, enabled = [], True
+    for _ in range(frames):
+        calm = rng.random() < 0.6
+        clocks = design.frame_clocks if calm else int(rng.integers(1, 3 * design.frame_clocks))
+        most = design.config.channels if calm else min(clocks, 3 * design.config.channels)
+        part = stimulus.idle(clocks, rng)
+        if calm:
+            at = np.arange(most) * design.spacing
+        else:
+            at = np.append(0, 1 + rng.choice(clocks - 1, int(rng.integers(most)), replace=False))
+        part[at] |= np.uint32(stimulus.VALID)
+        part[at] &= np.uint32(~stimulus.MARK & 0xFFFFFFFF)
+        part[0] |= np.uint32(stimulus.MARK)
+        enabled = enabled != (rng.random() < 0.05)
+        parts.append(part if enabled else stimulus.disabled(part))
+    parts.append(stimulus.frames(np.zeros((1, design.config.channels), np.uint16), rng, spacing=design.spacing))
+    words = np.concatenate(parts)
+    flicker = rng.random(len(words)) < 0.01
+    words[flicker] = stimulus.disabled(words[flicker])
+    return np.concatenate([stimulus.ready(words, _sink(len(words), rng)), _recovery(design, rng)])
+
+
 RECOVERED = 3  # packets at the end that must have come out
 
 

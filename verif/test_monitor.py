@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from hw.frame import COUNTERS
 from model.codec.compressor import encode
 from model.spec.config import CodecConfig
 from verif import ledger, stimulus
 from verif.design import Design
 from verif.monitor import StreamMonitor
-from verif.trace import COUNTERS, Trace
+from verif.trace import Trace
 
 CONFIG = CodecConfig(channels=4, width=10, packet_frames=3)
 DESIGN = Design(CONFIG)

@@ -18,9 +18,9 @@ import pytest
 from model.codec.compressor import encode
 from model.spec.config import CodecConfig
 from model.spec.profiles import PROFILES
-from verif import cxxrtl, ledger, material, toolchain
+from verif import cxxrtl, ledger, material, scenario, toolchain
 from verif.design import VARIABLE, Design
-from verif.test_volume import fuzz
+from verif.test_volume import CROWDED, fuzz, saturate
 
 DESIGN = Design(CodecConfig(channels=5, width=10, packet_frames=7, key_interval=40), frame_clocks=24)
 FRAMES = 400
@@ -31,11 +31,12 @@ TREES = ("model", "hw", "verif", "tests", "scripts")
 
 @dataclass(frozen=True)
 class Mutant:
-    """`old` becomes `new` in `file`; `old` stands there exactly once."""
+    """`old` becomes `new` in `file`; `old` stands there exactly once. Gates are those of `design`."""
 
     file: str
     old: str
     new: str
+    design: Design = DESIGN
 
     def __str__(self) -> str:
         return f"{self.file}: {self.new.strip()}"
@@ -47,6 +48,12 @@ GATES = [
     Mutant("hw/frame.py", "begin & (inside | missing)", "begin & inside & missing"),
     Mutant("hw/frame.py", "since == self.config.key_interval - 1", "since == self.config.key_interval"),
     Mutant("hw/frame.py", "| (begin & ~enable))", ")"),
+    Mutant("hw/frame.py", "missing.eq(seen & ~first &", "missing.eq(seen &", CROWDED),
+    Mutant("hw/frame.py", "timer.eq(self.frame_clocks // 2)", "timer.eq(self.frame_clocks // 2 + 1)", CROWDED),
+    Mutant("hw/frame.py", "valid & ~used & ~missing & seen", "valid & ~used & seen", CROWDED),
+    Mutant("hw/frame.py", "range(self.depth - 1)) >= channels", "range(self.depth - 1)) > channels", CROWDED),
+    Mutant("hw/frame.py", "history.eq(Cat(used, history))", "history.eq(Cat(self.i.valid, history))", CROWDED),
+    Mutant("hw/frame.py", "Mux(total[-1], (1 << COUNTER_BITS) - 1, total)", "total", CROWDED),
     Mutant("hw/delta.py", "sample.code - prediction", "prediction - sample.code"),
     Mutant("hw/delta.py", "1 << (width - 1), last.data", "0, last.data"),
     Mutant("hw/delta.py", "valid & sample.marks.sample", "valid & sample.marks.sample & ~sample.marks.restart"),
@@ -60,6 +67,9 @@ GATES = [
     Mutant("hw/pack.py", "has_tail.eq(close & (end_2[:5] != 0))", "has_tail.eq(0)"),
     Mutant("hw/pack.py", "tail.eq(Mux(odd,", "tail.eq(Mux(~odd,"),
     Mutant("hw/store.py", "offset_now.eq(Mux(self.discard, 0, offset))", "offset_now.eq(offset)"),
+    Mutant("hw/store.py", "+ waiting + fetched - taken < 2", "+ waiting - taken < 2"),
+    Mutant("hw/store.py", "active & ~writing &", "active &"),
+    Mutant("hw/store.py", "fetched.eq(0), waiting.eq(0)", "fetched.eq(0)"),
     Mutant("hw/emit.py", "packet_check.start.eq(1), ", ""),
     Mutant("hw/emit.py", "byte.eq(header_check.crc)", "byte.eq(header_check.crc ^ 1)"),
 ]
@@ -103,6 +113,22 @@ sys.stdout.write(toolchain.netlist(Design.from_environment().core()))
 """
 
 
+def random_faults(netlist: str, seed: int) -> None:
+    """All that can go wrong, at random."""
+    fuzz(DESIGN, seed, FRAMES, netlist=netlist)
+
+
+def crowded(netlist: str, seed: int) -> None:
+    """All that can go wrong, in the same clocks."""
+    fuzz(CROWDED, seed, FRAMES, scenario.crowded, netlist)
+
+
+def saturation(netlist: str, seed: int) -> None:
+    """Counters driven past their end; nothing in it is random."""
+    if seed == SEEDS[0]:
+        saturate(CROWDED, netlist)
+
+
 def parity(netlist: str, seed: int) -> None:
     """Two key intervals of the material with the greatest `k`, and nothing wrong."""
     packets = 2 * DESIGN.config.key_interval
@@ -112,24 +138,28 @@ def parity(netlist: str, seed: int) -> None:
     ledger.compare(run.data, encode(frames, DESIGN.config), packets)
 
 
-def notices(folder: Path, mutant: Mutant | None) -> bool:
-    """Whether the checks fail for the gates with `mutant` in them."""
+CHECKS = {DESIGN: (random_faults, parity), CROWDED: (crowded, saturation)}
+
+
+def notices(folder: Path, mutant: Mutant | None, design: Design) -> bool:
+    """Whether the checks fail for the gates of `design` with `mutant` in them."""
     copy(folder, mutant)
-    done = python(folder, "-c", NETLIST, **{VARIABLE: DESIGN.to_json()})
+    done = python(folder, "-c", NETLIST, **{VARIABLE: design.to_json()})
     assert done.returncode == 0, done.stderr
     for seed in SEEDS:
         try:
-            fuzz(DESIGN, seed, FRAMES, done.stdout)
-            parity(done.stdout, seed)
+            for check in CHECKS[design]:
+                check(done.stdout, seed)
         except AssertionError as error:
             print(f"seed {seed}: {str(error)[:300]}")
             return True
     return False
 
 
-def test_sound_gates_pass(tmp_path: Path) -> None:
+@pytest.mark.parametrize("design", CHECKS, ids=["ordinary", "crowded"])
+def test_sound_gates_pass(design: Design, tmp_path: Path) -> None:
     """Without this the tests below would mean nothing."""
-    assert not notices(tmp_path, None)
+    assert not notices(tmp_path, None, design)
 
 
 def quick(mutants: list[Mutant], most: int) -> list:
@@ -145,7 +175,7 @@ def quick(mutants: list[Mutant], most: int) -> list:
 
 @pytest.mark.parametrize("mutant", quick(GATES, 2))
 def test_broken_gates_are_noticed(mutant: Mutant, tmp_path: Path) -> None:
-    assert notices(tmp_path, mutant), f"no check noticed: {mutant}"
+    assert notices(tmp_path, mutant, mutant.design), f"no check noticed: {mutant}"
 
 
 LAW_CHECKS = ["tests/test_rice.py", "tests/test_vectors.py", "-k", "test_rice or by_codec or encoder"]

@@ -1,10 +1,12 @@
 """The gates as compiled C++ against the codec: many configurations, random faults, whole recordings."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from hw.frame import COUNTER_BITS, COUNTERS
 from model.codec.compressor import encode
 from model.codec.packet import Packet, scan
 from model.spec.config import CodecConfig
@@ -24,6 +26,7 @@ CONFIGS = {
 }
 FRAMES = {"mono": 30_000, "mono_16_bit": 20_000, "pair": 9_000, "three_short": 4_000, "four_8_bit": 8_000}
 SYNTHETIC_FRAMES = 2_000
+COUNTER_MAX = (1 << COUNTER_BITS) - 1
 FAULTY = ("mono", "pair", "three_short", "four_8_bit", "sixteen")
 
 
@@ -84,10 +87,55 @@ def test_random_faults_with_more_banks_and_missing_frames(name: str) -> None:
         fuzz(Design(config, banks=4, frame_clocks=frame_clocks), seed, 400)
 
 
-def fuzz(design: Design, seed: int, frames: int, netlist: str | None = None) -> None:
+# Frames so short that what can happen to a core happens in one and the same clock, and with overruns.
+CROWDED = Design(CodecConfig(channels=2, width=10, packet_frames=2, key_interval=5), banks=4, frame_clocks=8)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_crowded_clocks(seed: int) -> None:
+    """Marks, samples, `enable` and missed marks in the same clocks: the law's bytes, and every counter."""
+    fuzz(CROWDED, seed, 1500, scenario.crowded)
+
+
+def test_counters_saturate() -> None:
+    """Each counter, driven past its greatest value, stays there."""
+    saturate(CROWDED)
+
+
+def saturate(design: Design, netlist: str | None = None) -> None:
+    """Cause 40 000 events of each kind, twice: counted the first time, the greatest value the second."""
+    rng = np.random.default_rng(0)
+    events, channels, idle = 40_000, design.config.channels, stimulus.ENABLE
+    sample, mark = stimulus.VALID | stimulus.ENABLE, stimulus.VALID | stimulus.MARK | stimulus.ENABLE
+    short = np.full(events, mark, np.uint32)  # overruns as well, where the channels are few; each drops a packet
+    long = np.tile(np.array([mark] + [sample] * channels, np.uint32), events)
+    missing = np.full(events * design.frame_clocks, idle, np.uint32)
+    words = np.concatenate([short, long, missing])
+    reader, simulator = (
+        ledger.Reader(design),
+        cxxrtl.Simulator(cxxrtl.build(netlist or toolchain.netlist(design.core()))),
+    )
+    simulator.play(stimulus.reset(2, rng))
+    for round_ in range(2):
+        for clock, word in enumerate(words.tolist(), round_ * len(words)):
+            reader.clock(clock, word)
+        counters = simulator.play(words).counters
+        assert (counters["dropped_packets"] == COUNTER_MAX) == (round_ == 1), counters
+        for name in set(COUNTERS) - {"dropped_packets"}:
+            count = getattr(reader.ledger, name)
+            assert (count > COUNTER_MAX) == (round_ == 1), f"{name}: {count} events do not tell"
+            assert counters[name] == min(count, COUNTER_MAX), f"{name}: {counters[name]} after {count} events"
+
+
+Scenario = Callable[[Design, int, np.random.Generator], np.ndarray]
+
+
+def fuzz(
+    design: Design, seed: int, frames: int, words_of: Scenario = scenario.faults, netlist: str | None = None
+) -> None:
     """Play a random scenario and compare."""
     rng = np.random.default_rng(seed)
-    words, expected = ledger.drained(scenario.faults(design, frames, rng), design, rng)
+    words, expected = ledger.drained(words_of(design, frames, rng), design, rng)
     simulator = cxxrtl.Simulator(cxxrtl.build(netlist or toolchain.netlist(design.core())))
     simulator.play(stimulus.reset(2, rng))
     drops = ledger.check(expected, simulator.play(words), stalled=True)

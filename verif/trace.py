@@ -6,8 +6,6 @@ import numpy as np
 
 from model.codec.packet import Packet, parse
 
-COUNTERS = ("dropped_packets", "short_frames", "long_frames", "missing_frames", "overruns")
-
 
 @dataclass(frozen=True)
 class Emitted:

@@ -1,0 +1,56 @@
+"""The bound that packets of the live mode are sized by, at the size and the pace that it is meant for."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from model.spec import operating
+from model.spec.config import CodecConfig
+from verif import cxxrtl, ledger, material, stimulus, toolchain
+from verif.design import Design
+
+FRAME_CLOCKS = round(operating.LINK_BYTES / operating.DEFAULT_RATE)  # a byte a clock
+PACKETS = 12
+
+
+def storm(config: CodecConfig, rng: np.random.Generator) -> np.ndarray:
+    """Packets of noise that just fit in coded form, and packets that rest and leap: an escape a sample."""
+    frames, channels, width = config.packet_frames, config.channels, config.width
+    codes = np.empty((PACKETS, frames, channels), np.uint16)
+    for packet in range(PACKETS):
+        scale = 2.0 ** (width - rng.uniform(4, 9))
+        noise = 2 ** (width - 1) + rng.normal(0, scale, (frames, channels))
+        leaps = np.cumsum(np.arange(frames) % rng.integers(1, frames + 1) == 0) % 2
+        codes[packet] = (leaps << (width - 1))[:, None] if packet % 2 else np.clip(noise, 0, 2**width - 1)
+    return codes.reshape(-1, channels)
+
+
+def uniform(config: CodecConfig, rng: np.random.Generator) -> np.ndarray:
+    """More than the output carries: packets wait for each other, and some are dropped."""
+    return material.uniform((PACKETS * config.packet_frames, config.channels), config.width, rng)
+
+
+Maker = Callable[[CodecConfig, np.random.Generator], np.ndarray]
+
+
+@pytest.mark.parametrize("make", [uniform, storm])
+@pytest.mark.parametrize("width", [10, 12])
+def test_worst_latency_of_the_live_mode(width: int, make: Maker) -> None:
+    """1024 channels at the rate of the link: from first sample to last byte, no packet takes longer than the bound."""
+    config = operating.live("tiny", 1024, width)
+    design = Design(config)
+    bound = operating.worst_latency(config, banks=design.banks) * operating.LINK_BYTES
+    library = cxxrtl.build(toolchain.netlist(design.core()))
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        words = stimulus.ready(stimulus.frames(make(config, rng), rng, frame_clocks=FRAME_CLOCKS))
+        words, expected = ledger.drained(words, design, rng)
+        simulator = cxxrtl.Simulator(library)
+        simulator.play(stimulus.reset(2, rng))
+        trace = simulator.play(words)
+        drops = ledger.check(expected, trace, stalled=True)
+        measured = [packet.last - packet.packet.position * FRAME_CLOCKS for packet in trace.packets()]
+        print(f"seed {seed}: {max(measured)} of {bound:.0f} clocks; dropped {sorted(drops)}")
+        assert len(measured) >= PACKETS // 2
+        assert max(measured) < bound, f"seed {seed}: {max(measured)} clocks; the bound is {bound:.0f}"
