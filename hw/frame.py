@@ -114,12 +114,15 @@ class Frame(wiring.Component):
             complete.eq(used & (channel_now == last)),
             long.eq(valid & ~used & ~missing & seen & ~surplus),
         ]
+        inside_next = Signal()
+        m.d.comb += inside_next.eq(Mux(used, ~complete, inside & ~begin))
+        m.d.sync += inside.eq(inside_next)
         with m.If(begin):
-            m.d.sync += [seen.eq(1), surplus.eq(0), inside.eq(0)]
+            m.d.sync += [seen.eq(1), surplus.eq(0)]
         with m.Elif(long):
             m.d.sync += surplus.eq(1)
         with m.If(used):
-            m.d.sync += [channel.eq(channel_now + 1), inside.eq(~complete)]
+            m.d.sync += channel.eq(channel_now + 1)
         overrun = self._overrun(m, used)
 
         # A packet in progress is discarded if its frame breaks; a new one starts when none has frames left.
@@ -133,7 +136,7 @@ class Frame(wiring.Component):
             left_now.eq(Mux(start, self.config.packet_frames - 1, left - begin)),
             stored_now.eq(Mux(start, open_, stored & ~abort)),
             # `self.enable` is one clock ahead: recording stops as soon as no frame is in progress.
-            stop.eq((~self.enable & (complete | (~inside & ~used))) | (begin & ~enable)),
+            stop.eq((~self.enable & ~inside_next) | (begin & ~enable)),
             close.eq(stored_now & ((complete & (left_now == 0)) | stop)),
         ]
         m.d.sync += [stored.eq(stored_now & ~close), left.eq(Mux(stop, 0, left_now))]

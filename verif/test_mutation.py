@@ -51,6 +51,7 @@ GATES = [
     Mutant("hw/frame.py", "missing.eq(seen & ~first &", "missing.eq(seen &", CROWDED),
     Mutant("hw/frame.py", "timer.eq(self.frame_clocks // 2)", "timer.eq(self.frame_clocks // 2 + 1)", CROWDED),
     Mutant("hw/frame.py", "valid & ~used & ~missing & seen", "valid & ~used & seen", CROWDED),
+    Mutant("hw/frame.py", "inside & ~begin", "inside", CROWDED),
     Mutant("hw/frame.py", "range(self.depth - 1)) >= channels", "range(self.depth - 1)) > channels", CROWDED),
     Mutant("hw/frame.py", "history.eq(Cat(used, history))", "history.eq(Cat(self.i.valid, history))", CROWDED),
     Mutant("hw/frame.py", "Mux(total[-1], (1 << COUNTER_BITS) - 1, total)", "total", CROWDED),
