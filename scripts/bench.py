@@ -1,100 +1,34 @@
-"""Speed and size beside well-known compressors, on the same files in the same run.
+"""Size and speed beside well-known compressors, on the same recordings in the same run.
 
-    python scripts/bench.py [DIR] [--profile tiny] [--live]
+    python -m scripts.bench [DIR] [--profile tiny,...] [--jobs N] [--channels 1024] [--live]
 
-Speeds depend on the machine, so each is given as a ratio as well: spikey's speed over the other's. Every result was
-decoded and its samples compared. FLAC and WavPack take part where their commands are installed.
+Two tables. The first: all recordings in one container, each as a stream of its own, from files to files. The second: a
+stream of many channels, recordings laid side by side; spikey's codec from memory to memory, the others on the same
+samples, channel after channel, in one mono file for each job, so that they need not start for every channel.
+
+Speeds depend on the machine, so each is given as a ratio as well: spikey's speed over the other's. Whatever is measured
+works with the same number of jobs, and everything was decoded and compared.
 """
 
 import argparse
-import lzma
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from model import bench
-from model.cli import console
-from model.formats import wav
+from model.bench import others, stream
+from model.cli import comparison
 from model.formats.container import Source
 from model.recordings import default_recordings, wav_files
-
-COLUMNS = ("", "ratio_wav", "encode MB/s", "decode MB/s", "spikey encodes / this", "spikey decodes / this")
-
-
-@dataclass(frozen=True)
-class Other:
-    """A compressor to compare with: both functions read the first path and write the second."""
-
-    name: str
-    encode: Callable[[Path, Path], object]
-    decode: Callable[[Path, Path], object]
+from model.spec import operating
+from model.spec.config import find_profile
 
 
-@dataclass(frozen=True)
-class Speeds:
-    """One row: `wav_bytes` became `bytes`, in these many seconds each way."""
-
-    name: str
-    wav_bytes: int
-    bytes: int
-    encode_seconds: float
-    decode_seconds: float
-
-
-def command(*words: str) -> Callable[[Path, Path], object]:
-    """A command whose words `{in}` and `{out}` stand for the paths."""
-
-    def call(source: Path, out: Path) -> object:
-        filled = [word.replace("{in}", str(source)).replace("{out}", str(out)) for word in words]
-        return subprocess.run(filled, check=True, capture_output=True)
-
-    return call
-
-
-def others() -> list[Other]:
-    """The compressors that are there."""
-    found = [
-        Other(
-            "xz -6",
-            lambda source, out: out.write_bytes(lzma.compress(source.read_bytes(), preset=6)),
-            lambda source, out: out.write_bytes(lzma.decompress(source.read_bytes())),
-        )
-    ]
-    if shutil.which("flac"):
-        encode = command("flac", "-8", "--silent", "--force", "-o", "{out}", "{in}")
-        found.append(Other("flac -8", encode, command("flac", "-d", "--silent", "--force", "-o", "{out}", "{in}")))
-    if shutil.which("wavpack") and shutil.which("wvunpack"):
-        encode = command("wavpack", "-hh", "-q", "-y", "{in}", "-o", "{out}")
-        found.append(Other("wavpack -hh", encode, command("wvunpack", "-q", "-y", "{in}", "-o", "{out}")))
-    return found
-
-
-def measure(other: Other, paths: Sequence[Path], scratch: Path) -> Speeds:
-    """Encode and decode every file; raises `bench.MismatchError` if samples come back changed."""
-    packed, restored = scratch / "packed.wv", scratch / "restored.wav"
-    size = 0
-    seconds = [0.0, 0.0]
-    for path in paths:
-        for way, (step, source, out) in enumerate(
-            ((other.encode, path, packed), (other.decode, packed, restored)),
-        ):
-            begin = time.perf_counter()
-            step(source, out)
-            seconds[way] += time.perf_counter() - begin
-        size += packed.stat().st_size
-        if not np.array_equal(wav.read(path).samples, wav.read(restored).samples):
-            raise bench.MismatchError(f"{path}: {other.name} gives other samples back")
-    return Speeds(other.name, sum(path.stat().st_size for path in paths), size, *seconds)
-
-
-def copy(paths: Sequence[Path]) -> Speeds:
+def copy(paths: Sequence[Path], like: bench.Row) -> bench.Row:
     """The bytes of all files copied in memory: the reference that every machine has."""
     originals = [np.frombuffer(path.read_bytes(), np.uint8) for path in paths]
     targets = [np.ones_like(original) for original in originals]  # written once: no page faults in what is timed
@@ -102,56 +36,61 @@ def copy(paths: Sequence[Path]) -> Speeds:
     for original, target in zip(originals, targets, strict=True):
         np.copyto(target, original)
     seconds = time.perf_counter() - begin
-    size = sum(original.size for original in originals)
-    return Speeds("copy in memory", size, size, seconds, seconds)
+    figures = like.figures
+    kept = bench.Figures(figures.samples, figures.wav_bytes, figures.adc_bits, figures.wav_bytes)
+    return bench.Row("copy in memory", kept, seconds, seconds)
 
 
-def run(paths: Sequence[Path], profile: str, *, live: bool) -> list[Speeds]:
-    """Spikey's row, then all others'."""
-    results, _ = bench.bench([Source(path, str(path)) for path in paths], profile, live=live)
-    whole = bench.total(results)
-    figures = whole.figures
-    rows = [
-        Speeds(f"spikey {profile}", figures.wav_bytes, figures.bytes, whole.encode_seconds, whole.decode_seconds),
-        copy(paths),
-    ]
-    with tempfile.TemporaryDirectory() as folder:
-        rows += [measure(other, paths, Path(folder)) for other in others()]
-    return rows
+def show_files(paths: Sequence[Path], profiles: Sequence[str], *, live: bool, jobs: int, scratch: Path) -> None:
+    """Print the first table."""
+    groups = [[Source(path, f"{number}.wav")] for number, path in enumerate(paths)]
+    own = [bench.measure(profile, groups, profile, scratch, live=live, jobs=jobs) for profile in profiles]
+    beside = [others.measure(other, paths, scratch, jobs=jobs) for other in others.OTHERS]
+    title = f"{len(paths)} recordings, {'live' if live else 'archive'}, jobs: {jobs}"
+    comparison.show(title, profiles[0], own[0], [*own, copy(paths, own[0]), *beside])
 
 
-def show(rows: Sequence[Speeds]) -> None:
-    """Print the table; the first row is spikey's."""
-    own = rows[0]
-    console.table(
-        f"{own.wav_bytes} bytes of WAV",
-        COLUMNS,
-        [
-            (
-                row.name,
-                f"{row.wav_bytes / row.bytes:.4f}",
-                f"{row.wav_bytes / row.encode_seconds / 1e6:.1f}",
-                f"{row.wav_bytes / row.decode_seconds / 1e6:.1f}",
-                f"{row.encode_seconds / own.encode_seconds:.3f}",
-                f"{row.decode_seconds / own.decode_seconds:.3f}",
-            )
-            for row in rows
-        ],
+def show_stream(paths: Sequence[Path], profiles: Sequence[str], *, channels: int, jobs: int, scratch: Path) -> None:
+    """Print the second table: every profile at both operating points."""
+    laid = stream.lay_side_by_side(paths, channels)
+    own = []
+    for profile in profiles:
+        for point in (operating.archive, operating.live):
+            config = point(profile, channels, laid.mapping.width, laid.rate)
+            own.append(stream.measure(f"{profile}, {point.__name__}", laid, config, jobs=jobs))
+    files = laid.write(scratch, jobs)
+    beside = [others.measure(other, files, scratch, jobs=jobs) for other in (*others.FLAC, *others.WAVPACK)]
+    title = (
+        f"{channels} channels, {len(laid.frames)} frames, jobs: {jobs}; real time needs {laid.real_time / 1e6:.1f} MS/s"
     )
+    comparison.show(title, own[0].name, own[0], [*own, *beside])
 
 
 def main() -> None:
-    """Parse the command line and print the table."""
+    """Parse the command line and print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, help="default: the recordings for tests, else synthetic ones")
-    parser.add_argument("--profile", default="tiny")
-    parser.add_argument("--live", action="store_true")
+    parser.add_argument("--profile", default="tiny", help="names, separated by commas")
+    parser.add_argument("--channels", type=int, default=1024, help="of the stream in the second table")
+    parser.add_argument("--jobs", type=int, default=1, help="recordings, or parts of the stream, worked on together")
+    parser.add_argument("--live", action="store_true", help="the first table with short packets, for a link")
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as synthetic:
-        paths = wav_files(chosen.folder) if chosen.folder else default_recordings(Path(synthetic), "test")
+    profiles = [name.strip() for name in chosen.profile.split(",")]
+    if chosen.jobs < 1 or chosen.channels < 1:
+        parser.error("--jobs, --channels: give 1 or more")
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        paths = wav_files(chosen.folder) if chosen.folder else default_recordings(scratch / "synthetic", "test")
         if not paths:
             sys.exit(f"{chosen.folder}: has no WAV file; give a folder with *.wav in it or below it")
-        show(run(paths, chosen.profile, live=chosen.live))
+        try:
+            for profile in profiles:
+                find_profile(profile)
+                bench.warm_up(profile, scratch)
+            show_files(paths, profiles, live=chosen.live, jobs=chosen.jobs, scratch=scratch)
+            show_stream(paths, profiles, channels=chosen.channels, jobs=chosen.jobs, scratch=scratch)
+        except ValueError as error:
+            sys.exit(f"bench: error: {error}")
 
 
 if __name__ == "__main__":

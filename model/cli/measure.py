@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tempfile
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from model.cli import console, settings, sources
+from model.cli import comparison, console, settings, sources
 from model.cli.convert import JOBS, PATH
 
 if TYPE_CHECKING:
-    from model.bench import Result
+    from model.bench import Result, Row
+    from model.bench.others import Missing, Other
     from model.formats.container import Source
     from model.recordings import Mode
 
@@ -63,11 +65,25 @@ def synth(
 @click.option("--profiles", default="tiny", show_default=True, help="Names, separated by commas.")
 @click.option("--live", is_flag=True, help="Short packets, for a link.")
 @click.option("--group", type=click.Choice(settings.GROUPS), help="Measure all files in one container as well.")
+@click.option(
+    "--others/--no-others",
+    default=True,
+    show_default=True,
+    help="FLAC -8, WavPack -hh and xz on the same files, as they are and on their codes. "
+    "Takes some 2 s a million samples, two thirds of it xz.",
+)
 @click.option("--json", "json_file", metavar="FILE", type=PATH, help="Write every figure there.")
 @JOBS
 @click.option("--force", is_flag=True, help="Replace the JSON file if it exists.")
 def bench(
-    folder: Path | None, profiles: str, live: bool, group: Mode | None, json_file: Path | None, jobs: int, force: bool
+    folder: Path | None,
+    profiles: str,
+    live: bool,
+    group: Mode | None,
+    others: bool,
+    json_file: Path | None,
+    jobs: int,
+    force: bool,
 ) -> None:
     """Compress, decode and compare every recording in DIR; print sizes, ratios, speeds and where the bytes go.
 
@@ -92,40 +108,70 @@ def bench(
             synthetic = Path(scratch, "synthetic")
             recordings = [Source(path, path.name) for path in default_recordings(synthetic, "test")]
             where = "synthetic" if recordings[0].path.is_relative_to(synthetic) else str(recordings[0].path.parent)
-        found = _bench(recordings, names, where, live=live, group=group, jobs=jobs)
-    if json_file is not None:
         point = "live" if live else "archive"
-        text = json.dumps({"recordings": where, "operating_point": point, "profiles": found}, indent=2)
+        found: dict[str, Any] = {"recordings": where, "operating_point": point, "profiles": {}, "others": None}
+        alone: dict[str, Result] = {}
+        rows: list[Row | Missing] = []
+        for name in names:
+            title = f"profile {name}, {point}: {where}"
+            totals, found["profiles"][name] = _measure(recordings, name, title, live=live, group=group, jobs=jobs)
+            alone[name] = totals[0]
+            labels = ("each file alone", f"one container, group {group}, jobs: {jobs}")
+            rows += [
+                dataclasses.replace(row, name=f"{name}, {label}") for row, label in zip(totals, labels, strict=False)
+            ]
+        if others:
+            measured = _measure_others(recordings, Path(scratch))
+            found["others"] = [_other_json(other, row, alone) for other, row in measured]
+            rows += [row for _, row in measured]
+    comparison.show(f"totals, {point}: {where}", names[0], alone[names[0]], rows)
+    if json_file is not None:
         with disk.replacing(json_file, overwrite=force) as file:
-            file.write(text.encode() + b"\n")
+            file.write(json.dumps(found, indent=2).encode() + b"\n")
 
 
-def _bench(
-    recordings: list[Source], profiles: list[str], where: str, *, live: bool, group: Mode | None, jobs: int
-) -> dict[str, Any]:
-    """Measure and print each profile; gives what goes into the JSON file."""
+def _measure(
+    recordings: list[Source], profile: str, title: str, *, live: bool, group: Mode | None, jobs: int
+) -> tuple[list[Result], dict[str, Any]]:
+    """Measure and print one profile; gives the totals and what goes into the JSON file."""
     from model.bench import bench as run
     from model.bench import total
 
-    out = {}
-    for profile in profiles:
-        with console.progress(profile, len(recordings)) as advance:
-            files, grouped = run(recordings, profile, live=live, group=group, jobs=jobs, progress=advance)
-        whole = total(files, "total, each file alone")
-        title = f"profile {profile}, {'live' if live else 'archive'}: {where}"
-        console.table(f"{title}: each file alone", COLUMNS, [_row(result) for result in [*files, whole]], total=True)
-        if grouped is not None:
-            console.table(f"{title}: all files in one container", COLUMNS, [_row(grouped)])
-        for result in (whole, grouped):
-            if result is not None:
-                ledger = result.to_json()["ledger"]
-                console.table(f"ledger: {result.name}", ("", "count or bytes"), list(ledger.items()))
-        out[profile] = {
-            "total": whole.to_json(),
-            "files": [result.to_json() for result in files],
-            "grouped": grouped.to_json() if grouped else None,
-        }
+    with console.progress(profile, len(recordings)) as advance:
+        files, grouped = run(recordings, profile, live=live, group=group, jobs=jobs, progress=advance)
+    whole = total(files, "total, each file alone")
+    console.table(f"{title}: each file alone", COLUMNS, [_row(result) for result in [*files, whole]], total=True)
+    if grouped is not None:
+        console.table(f"{title}: all files in one container", COLUMNS, [_row(grouped)])
+    totals = [whole] if grouped is None else [whole, grouped]
+    for result in totals:
+        ledger = result.to_json()["ledger"]
+        console.table(f"ledger: {result.name}", ("", "count or bytes"), list(ledger.items()))
+    return totals, {
+        "total": whole.to_json(),
+        "files": [result.to_json() for result in files],
+        "grouped": grouped.to_json() if grouped else None,
+    }
+
+
+def _measure_others(recordings: list[Source], scratch: Path) -> list[tuple[Other, Row | Missing]]:
+    """Measure the other compressors, one recording at a time, as spikey's are."""
+    from model.bench.others import OTHERS
+    from model.bench.others import measure as run
+
+    paths, out = [source.path for source in recordings], []
+    for other in OTHERS:
+        with console.progress(other.name, len(paths)) as advance:
+            out.append((other, run(other, paths, scratch, progress=advance)))
     return out
+
+
+def _other_json(other: Other, row: Row | Missing, alone: dict[str, Result]) -> dict[str, Any]:
+    """What goes into the JSON file: the row, who made it, and every profile's speed over it, each file alone."""
+    from model.bench import Row
+
+    beside = {name: one.speed_beside(row) for name, one in alone.items() if isinstance(row, Row)}
+    return {**row.to_json(), "version": other.version(), "spikey_speed_over_this": beside}
 
 
 def _row(result: Result) -> tuple[object, ...]:
