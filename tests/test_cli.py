@@ -8,7 +8,7 @@ import pytest
 from command import Spikey, tree
 
 from model import cli
-from model.codec import compressor, decompressor
+from model.codec import compressor, tiny
 from model.codec.packet import Packet, scan
 from model.formats import wav
 from model.formats.codes import LATTICE
@@ -120,14 +120,14 @@ def test_verify_against_other_originals(here: Path, spikey: Spikey, refused: Spi
 def test_a_decoder_that_errs_is_noticed_and_nothing_is_written(
     here: Path, refused: Spikey, monkeypatch: pytest.MonkeyPatch, old: bytes | None
 ) -> None:
-    right = decompressor.decode_tiny
+    right = tiny.decode
 
     def wrong(payload, first, ends, width, last, mean, frames):
         used = right(payload, first, ends, width, last, mean, frames)
         frames[-1, 0] ^= 1
         return used
 
-    monkeypatch.setattr(decompressor, "decode_tiny", wrong)
+    monkeypatch.setattr(tiny, "decode", wrong)
     if old:
         (here / "one.wav.spk").write_bytes(old)
     assert "CRC-32" in refused("compress", "one.wav", "--force")

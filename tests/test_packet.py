@@ -105,6 +105,9 @@ def test_what_this_release_does_not_know_is_refused_by_name(at: int, value: int,
     if value & spec.SHAPE_PARAMETER_SET and at == 15:
         data[header:header] = bytes(8)
         header += 8
+    if value & spec.SHAPE_PEERS and at == 15:
+        data[header:header] = bytes(CONFIG.channels)
+        header += CONFIG.channels
     with pytest.raises(StreamError, match=word):
         list(scan(resealed(bytes(data), header)))
 

@@ -1,5 +1,8 @@
 """Narrowings with a name, on int64 scalars inside compiled loops; `hw.arithmetic` is the same in gates."""
 
+from numba.core import types
+from numba.extending import intrinsic
+
 from model.codec.compiled import compiled
 
 
@@ -31,8 +34,20 @@ def saturate(x, low, high):
 @compiled
 def bit_length(x):
     """Bits needed for `x >= 0`: 0 for 0, else `floor(log2(x)) + 1`."""
-    n = 0
-    while x > 0:
-        x >>= 1
-        n += 1
-    return n
+    return 64 - _leading_zeros(x)  # type: ignore[call-arg]  # mypy does not see what the decorator makes
+
+
+@compiled
+def sign(x):
+    """-1, 0 or 1."""
+    return (x > 0) - (x < 0)
+
+
+@intrinsic
+def _leading_zeros(_context, x):
+    """Zeros before the first one of a 64-bit integer: one instruction."""
+
+    def generate(context, builder, _signature, arguments):
+        return builder.ctlz(arguments[0], context.get_constant(types.boolean, False))
+
+    return types.int64(types.int64), generate

@@ -2,7 +2,7 @@
 
 A writer is the tuple `(at, acc, fill)`: bytes written, pending bits, and their number (below 8). A reader is
 `(at, acc, fill)`: bytes taken, window, and bits left in the window. Beyond its end a reader sees zeros; the caller
-checks `consumed` against the length.
+checks `used` against the length.
 """
 
 from model.codec.compiled import compiled
@@ -57,3 +57,12 @@ def leading_zeros(acc, fill, most):
     while zeros < most and (acc >> (fill - 1 - zeros)) & 1 == 0:
         zeros += 1
     return zeros
+
+
+@compiled
+def used(data, at, acc, fill):
+    """Bytes that a reader has begun, or -1 if it ran past the end or its padding is not zero."""
+    begun = at - (fill >> 3)
+    if begun > data.size or acc >> (fill & ~7) != 0:
+        return -1
+    return begun

@@ -1,63 +1,18 @@
-"""The encoder: `frame -> delta -> rice -> packet`, the chain that `hw/compressor.py` builds in gates."""
+"""The encoder: frames are cut into packets, and each goes through the profile's chain of stages."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from model.codec import bits, delta, packet, rice
-from model.codec.compiled import compiled
+from model.codec import chain, packet, raw
 from model.codec.frame import Framer, Slot
 from model.spec.config import CodecConfig, ConfigError
+from model.spec.parameters import ParameterSet
 
+FOREVER = np.iinfo(np.int64).max  # a channel that does not end
 
-@compiled
-def restart_tiny(last, mean, width):
-    """Every channel's state at a key packet."""
-    for channel in range(last.size):
-        last[channel] = delta.restart(width)
-        mean[channel] = rice.restart(width)
-
-
-@compiled
-def encode_tiny(frames, first, ends, width, last, mean, out):
-    """Code one packet into `out`; returns the bytes of its coded form, which is cut where `out` ends.
-
-    Parameters
-    ----------
-    frames : ndarray of uint16, shape (frames, channels)
-    first : int
-        Frames of the stream before this packet; with `ends` it tells which channels have ended.
-    ends : ndarray of int64, shape (channels,)
-        Frames after which a channel has no more samples.
-    width : int
-    last, mean : ndarray of int64, shape (channels,)
-        State of `delta` and `rice`, updated.
-    out : ndarray of uint8
-    """
-    at = acc = fill = 0
-    for frame in range(frames.shape[0]):
-        for channel in range(frames.shape[1]):
-            if first + frame < ends[channel]:
-                code = np.int64(frames[frame, channel])
-                residual = delta.residual(code, last[channel], width)
-                last[channel] = code
-                folded = rice.fold(residual)
-                k = rice.parameter(mean[channel], width)
-                mean[channel] = rice.adapt(mean[channel], folded)
-                value, length = rice.code_word(folded, k, width)
-                at, acc, fill = bits.put(out, at, acc, fill, value, length)
-    return bits.flush(out, at, acc, fill)
-
-
-@compiled
-def encode_raw(frames, first, ends, width, out):
-    """Store one packet's codes as they are; returns the bytes."""
-    at = acc = fill = 0
-    for frame in range(frames.shape[0]):
-        for channel in range(frames.shape[1]):
-            if first + frame < ends[channel]:
-                at, acc, fill = bits.put(out, at, acc, fill, np.int64(frames[frame, channel]), width)
-    return bits.flush(out, at, acc, fill)
+Job = tuple[Slot, np.ndarray]
 
 
 class Compressor:
@@ -66,6 +21,8 @@ class Compressor:
     Parameters
     ----------
     config : CodecConfig
+    parameters : ParameterSet, optional
+        For a parameterised profile; by default the shipped one with even edges.
     drops : container of int
         Indices of packets that are lost whole before they leave, as the hardware loses them when its host stalls; the
         next packet is then a key packet.
@@ -73,36 +30,52 @@ class Compressor:
         Frames after which a channel has ended; its samples beyond are not coded. Default: none ends.
     position : int
         Frame number of the first frame.
+    jobs : int
+        Threads that code what is pushed together, from key packet to key packet; the bytes do not depend on it.
     """
 
     def __init__(
         self,
         config: CodecConfig,
         *,
+        parameters: ParameterSet | None = None,
         drops: Container[int] = (),
         ends: np.ndarray | None = None,
         position: int = 0,
+        jobs: int = 1,
     ) -> None:
         self.config = config
         self._framer = Framer(config, drops, position)
         self._origin = position
-        self._ends = np.full(config.channels, np.iinfo(np.int64).max) if ends is None else np.asarray(ends, np.int64)
+        self._ends = np.full(config.channels, FOREVER) if ends is None else np.asarray(ends, np.int64)
         if self._ends.shape != (config.channels,):
             raise ConfigError(f"ends: {self._ends.shape} values for {config.channels} channels; give one each")
-        self._last = np.zeros(config.channels, np.int64)
-        self._mean = np.zeros(config.channels, np.int64)
-        self._coded = np.zeros(config.raw_bytes(config.packet_frames), np.uint8)
-        self._raw = np.zeros_like(self._coded)
+        found = chain.resolve(config, parameters)
+        self._parameter_set = None if found is None else found.identifier
+        self._new_chain = chain.factory(config, found, self._ends)
+        self._chain = self._new_chain()
+        self._jobs = jobs
 
-    def _encode(self, slot: Slot, frames: np.ndarray) -> bytes:
+    def _encode(self, link: chain.Chain, slot: Slot, frames: np.ndarray) -> bytes:
         width, first = self.config.width, slot.position - self._origin
         if slot.key:
-            restart_tiny(self._last, self._mean, width)
-        size = encode_tiny(frames, first, self._ends, width, self._last, self._mean, self._coded)
-        plain = encode_raw(frames, first, self._ends, width, self._raw)
-        raw = size >= plain
-        payload = self._raw[:plain] if raw else self._coded[:size]
-        return packet.build(self.config, slot.position, len(frames), key=slot.key, raw=raw, payload=payload.tobytes())
+            link.restart()
+        limit = raw.size(len(frames), first, self._ends, width)
+        payload = link.encode(frames, first, limit)
+        stored = payload is None
+        if payload is None:
+            plain = np.zeros(limit, np.uint8)
+            raw.encode(frames, first, self._ends, width, plain)
+            payload = plain.tobytes()
+        return packet.build(
+            self.config,
+            slot.position,
+            len(frames),
+            key=slot.key,
+            raw=stored,
+            payload=payload,
+            parameter_set=self._parameter_set,
+        )
 
     def push(self, frames: np.ndarray) -> Iterator[bytes]:
         """Add frames of codes; yields the packets that they complete. Consume it wholly before the next call.
@@ -120,7 +93,7 @@ class Compressor:
             raise ConfigError(f"frames: shape {frames.shape}; give (frames, {self.config.channels})")
         if frames.size and (frames.min() < 0 or frames.max() >> self.config.width):
             raise ConfigError(f"frames: a code does not fit {self.config.width} bits; choose a greater width")
-        yield from self._packets(self._framer.push(frames.astype(np.uint16)))
+        yield from self._packets(self._framer.push(np.ascontiguousarray(frames, np.uint16)))
 
     def close(self) -> Iterator[bytes]:
         """Yield the unfinished packet, if any. More may be pushed afterwards; it begins with a key packet."""
@@ -130,20 +103,37 @@ class Compressor:
         """Number `frames` frames that were not recorded; call `close` first."""
         self._framer.pause(frames)
 
-    def _packets(self, slots: Iterator[tuple[Slot, np.ndarray]]) -> Iterator[bytes]:
-        for slot, frames in slots:
-            if not slot.dropped:
-                yield self._encode(slot, frames)
+    def _packets(self, jobs: Iterable[Job]) -> Iterator[bytes]:
+        kept = ((slot, frames) for slot, frames in jobs if not slot.dropped)
+        if self._jobs == 1:
+            for slot, frames in kept:
+                yield self._encode(self._chain, slot, frames)
+            return
+        runs: list[tuple[chain.Chain, list[Job]]] = [(self._chain, [])]
+        for job in kept:
+            if job[0].key:
+                runs.append((self._new_chain(), []))
+            runs[-1][1].append(job)
+        self._chain = runs[-1][0]
+        with ThreadPoolExecutor(self._jobs) as pool:
+            for packets in pool.map(self._run, runs):
+                yield from packets
+
+    def _run(self, run: tuple[chain.Chain, list[Job]]) -> list[bytes]:
+        link, jobs = run
+        return [self._encode(link, slot, frames) for slot, frames in jobs]
 
 
 def encode(
     frames: np.ndarray,
     config: CodecConfig,
     *,
+    parameters: ParameterSet | None = None,
     drops: Container[int] = (),
     ends: np.ndarray | None = None,
     position: int = 0,
+    jobs: int = 1,
 ) -> bytes:
     """The whole stream of `frames`; the parameters are those of `Compressor` and `Compressor.push`."""
-    compressor = Compressor(config, drops=drops, ends=ends, position=position)
+    compressor = Compressor(config, parameters=parameters, drops=drops, ends=ends, position=position, jobs=jobs)
     return b"".join([*compressor.push(frames), *compressor.close()])

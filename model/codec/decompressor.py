@@ -1,65 +1,22 @@
-"""The decoder: `packet -> rice -> delta -> frame`, the mirror of `compressor.py`."""
+"""The decoder: packets go back through the profile's chain of stages, the mirror of `compressor.py`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from model.codec import bits, delta, rice
-from model.codec.compiled import compiled
-from model.codec.compressor import restart_tiny
+from model.codec import chain, raw
+from model.codec.compressor import FOREVER
 from model.codec.packet import Damage, Packet, Shape, StreamError, scan
-from model.spec.config import MIN_WIDTH
+from model.spec import shipped
+from model.spec.config import MIN_WIDTH, CodecConfig, ConfigError
+from model.spec.parameters import ParameterSet
 
+BATCH_SAMPLES = 1 << 22  # planned before threads decode them together: bounds memory
 
-@compiled
-def decode_tiny(payload, first, ends, width, last, mean, frames):
-    """The inverse of `encode_tiny`: fills `frames`; returns the bytes that it used, or -1 if no encoder wrote this."""
-    at = acc = fill = 0
-    for frame in range(frames.shape[0]):
-        for channel in range(frames.shape[1]):
-            if first + frame < ends[channel]:
-                at, acc, fill = bits.refill(payload, at, acc, fill)
-                k = rice.parameter(mean[channel], width)
-                zeros = bits.leading_zeros(acc, fill, rice.ESCAPE_ZEROS)
-                if zeros == rice.ESCAPE_ZEROS:
-                    folded, acc, fill = bits.take(acc, fill, zeros + width)
-                else:
-                    tail, acc, fill = bits.take(acc, fill, zeros + 1 + k)
-                    folded = (zeros << k) | (tail & ((1 << k) - 1))
-                    if folded >> width != 0:
-                        return -1
-                mean[channel] = rice.adapt(mean[channel], folded)
-                code = delta.code(rice.unfold(folded), last[channel], width)
-                last[channel] = code
-                frames[frame, channel] = code
-    return _used(payload, at, acc, fill)
-
-
-@compiled
-def decode_raw(payload, first, ends, width, last, mean, frames):
-    """The inverse of `encode_raw`; state moves as if the codes had been coded."""
-    at = acc = fill = 0
-    for frame in range(frames.shape[0]):
-        for channel in range(frames.shape[1]):
-            if first + frame < ends[channel]:
-                at, acc, fill = bits.refill(payload, at, acc, fill)
-                code, acc, fill = bits.take(acc, fill, width)
-                folded = rice.fold(delta.residual(code, last[channel], width))
-                mean[channel] = rice.adapt(mean[channel], folded)
-                last[channel] = code
-                frames[frame, channel] = code
-    return _used(payload, at, acc, fill)
-
-
-@compiled
-def _used(payload, at, acc, fill):
-    """Bytes that a reader has begun, or -1 if it ran past the end or its padding is not zero."""
-    used = at - (fill >> 3)
-    if used > payload.size or acc >> (fill & ~7) != 0:
-        return -1
-    return used
+Find = Callable[[int], ParameterSet | None]
 
 
 @dataclass(frozen=True)
@@ -100,6 +57,13 @@ class Decoded:
     damage: list[Damage] = field(default_factory=list)
 
 
+class _Task(NamedTuple):
+    """A packet that can be decoded: where its frames go, and whether it restarts the chain."""
+
+    packet: Packet
+    block: Block
+
+
 class Decompressor:
     """Turns intact packets back into frames.
 
@@ -111,14 +75,26 @@ class Decompressor:
         As given to the encoder.
     start : int
         Frames of the stream before the first packet that will be pushed: where a file is entered.
+    find : callable, optional
+        Gives the parameter set of an identifier, or None if it has none; the shipped sets are always known.
     """
 
-    def __init__(self, *, origin: int | None = None, ends: np.ndarray | None = None, start: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        origin: int | None = None,
+        ends: np.ndarray | None = None,
+        start: int = 0,
+        find: Find | None = None,
+    ) -> None:
         self.shape: Shape | None = None
         self.origin = origin
         self.gaps: list[Gap] = []
         self.next = start  # the frame that should come now
         self._ends = ends
+        self._find = find
+        self._new_chain: Callable[[], chain.Chain]
+        self._chain: chain.Chain
         self._synchronised = False
         self._lost = "its packet is lost"
 
@@ -128,8 +104,65 @@ class Decompressor:
         Raises
         ------
         StreamError
-            If the packet contradicts the stream.
+            If the packet contradicts the stream, or its parameter set is not known.
         """
+        task = self._plan(packet)
+        if task is None:
+            return None
+        self._decode(self._chain, task)
+        return task.block
+
+    def push_all(self, items: Iterable[Packet | Damage], *, jobs: int = 1) -> Iterator[Block | Damage]:
+        """Decode packets; damage passes through. With `jobs` threads, which work from key packet to key packet.
+
+        Raises
+        ------
+        StreamError
+            As `push`.
+        """
+        if jobs == 1:
+            for item in items:
+                block = self.push(item) if isinstance(item, Packet) else item
+                if block is not None:
+                    yield block
+            return
+        with ThreadPoolExecutor(jobs) as pool:
+            batch: list[_Task | Damage] = []
+            samples = 0
+            for item in items:
+                task = self._plan(item) if isinstance(item, Packet) else item
+                if task is None:
+                    continue
+                if isinstance(task, _Task):
+                    if samples >= jobs * BATCH_SAMPLES and task.packet.shape is not None:
+                        yield from self._together(pool, batch)
+                        batch, samples = [], 0
+                    samples += task.block.frames.size
+                batch.append(task)
+            yield from self._together(pool, batch)
+
+    def _together(self, pool: ThreadPoolExecutor, batch: list[_Task | Damage]) -> Iterator[Block | Damage]:
+        runs: list[tuple[chain.Chain, list[_Task]]] = []
+        for task in batch:
+            if isinstance(task, _Task):
+                if not runs:
+                    runs.append((self._chain, []))
+                elif task.packet.shape is not None:
+                    runs.append((self._new_chain(), []))
+                runs[-1][1].append(task)
+        list(pool.map(self._run, runs))
+        if runs:
+            self._chain = runs[-1][0]
+        for task in batch:
+            yield task.block if isinstance(task, _Task) else task
+
+    def _run(self, run: tuple[chain.Chain, list[_Task]]) -> None:
+        link, tasks = run
+        for task in tasks:
+            self._decode(link, task)
+
+    def _plan(self, packet: Packet) -> _Task | None:
+        """Settle where the packet's frames stand, without decoding them."""
         if packet.shape is not None:
             self._enter(packet.shape)
         if self.shape is None:
@@ -142,20 +175,28 @@ class Decompressor:
         if start > self.next:
             self._gap(start - self.next, self._lost)
             self._synchronised = False
-        if packet.shape is not None:
-            restart_tiny(self._last, self._mean, self.shape.width)
-        elif not self._synchronised:
+        if packet.shape is None and not self._synchronised:
             self._gap(packet.frames, "waits for a key packet")
             return None
         self._synchronised = True
-        frames = np.zeros((packet.frames, self.shape.channels), np.uint16)
-        payload = np.frombuffer(packet.payload, np.uint8)
-        decode = decode_raw if packet.raw else decode_tiny
-        used = decode(payload, start, self._stream_ends, self.shape.width, self._last, self._mean, frames)
-        if used != len(payload):
-            raise StreamError(f"packet at byte {packet.offset}: its payload does not decode; the encoder is at fault")
         self.next = start + packet.frames
-        return Block(start, frames)
+        return _Task(packet, Block(start, np.zeros((packet.frames, self.shape.channels), np.uint16)))
+
+    def _decode(self, link: chain.Chain, task: _Task) -> None:
+        packet, (start, frames) = task
+        width, ends = self._width, self._stream_ends
+        if packet.shape is not None:
+            link.restart()
+        payload = np.frombuffer(packet.payload, np.uint8)
+        limit = raw.size(packet.frames, start, ends, width)
+        if packet.raw:
+            good = raw.decode(payload, start, ends, width, frames) == payload.size == limit
+            if good:
+                link.encode(frames, start, limit)  # state moves on as if they had been coded
+        else:
+            good = link.decode(payload, frames, start, limit)
+        if not good:
+            raise StreamError(f"packet at byte {packet.offset}: its payload does not decode; the encoder is at fault")
 
     def finish(self, frames: int) -> None:
         """Say how many frames the stream has; what is missing at its end becomes a gap."""
@@ -166,15 +207,30 @@ class Decompressor:
         if self.shape is None:
             if shape.width < MIN_WIDTH:
                 raise StreamError(f"packet: samples of {shape.width} bits; this release reads {MIN_WIDTH} to 16")
-            self.shape = shape
-            forever = np.full(shape.channels, np.iinfo(np.int64).max)
-            self._stream_ends = forever if self._ends is None else np.asarray(self._ends, np.int64)
-            if len(self._stream_ends) != shape.channels:
-                raise StreamError(f"packet: {shape.channels} channels where {len(self._stream_ends)} were expected")
-            self._last = np.zeros(shape.channels, np.int64)
-            self._mean = np.zeros(shape.channels, np.int64)
+            ends = np.full(shape.channels, FOREVER) if self._ends is None else np.asarray(self._ends, np.int64)
+            if len(ends) != shape.channels:
+                raise StreamError(f"packet: {shape.channels} channels where {len(ends)} were expected")
+            config = CodecConfig(shape.profile, shape.channels, shape.width, 1, 1, shape.lanes, shape.peers)
+            try:
+                self._new_chain = chain.factory(config, self._parameters(shape), ends)
+            except ConfigError as error:
+                raise StreamError(f"packet: {error}") from None
+            self._chain = self._new_chain()
+            self.shape, self._width, self._stream_ends = shape, shape.width, ends
         elif shape != self.shape:
-            raise StreamError(f"packet: the stream changes from {self.shape} to {shape}; split it there")
+            raise StreamError(f"packet: the stream changes from ({self.shape}) to ({shape}); split it there")
+
+    def _parameters(self, shape: Shape) -> ParameterSet | None:
+        if shape.parameter_set is None:
+            return None
+        found = self._find(shape.parameter_set) if self._find else None
+        found = found or shipped.find(shape.parameter_set)
+        if found is None:
+            raise StreamError(
+                f"packet: needs the parameter set {shape.parameter_set:016x}, which is not known here; "
+                "give its file with --parameters"
+            )
+        return found
 
     def _gap(self, frames: int, reason: str) -> None:
         previous = self.gaps[-1] if self.gaps else None
@@ -185,15 +241,9 @@ class Decompressor:
         self.next += frames
 
 
-def blocks(data: bytes | memoryview, decompressor: Decompressor) -> Iterator[Block | Damage]:
+def blocks(data: bytes | memoryview, decompressor: Decompressor, *, jobs: int = 1) -> Iterator[Block | Damage]:
     """Decode a stream block by block; gaps gather in `decompressor.gaps`."""
-    for item in scan(data):
-        if isinstance(item, Damage):
-            yield item
-        else:
-            block = decompressor.push(item)
-            if block is not None:
-                yield block
+    return decompressor.push_all(scan(data), jobs=jobs)
 
 
 def decode(
@@ -202,6 +252,8 @@ def decode(
     frames: int | None = None,
     ends: np.ndarray | None = None,
     origin: int | None = None,
+    find: Find | None = None,
+    jobs: int = 1,
 ) -> Decoded:
     """Decode a whole stream.
 
@@ -210,18 +262,20 @@ def decode(
     data : bytes
     frames : int, optional
         Frames that the stream should have; missing ones become a gap. Default: as many as there are packets for.
-    ends, origin
+    ends, origin, find
         As in `Decompressor`.
+    jobs : int
+        Threads that decode together, from key packet to key packet.
 
     Raises
     ------
     StreamError
         If no key packet is intact, or the stream contradicts itself.
     """
-    decompressor = Decompressor(origin=origin, ends=ends)
+    decompressor = Decompressor(origin=origin, ends=ends, find=find)
     found: list[Block] = []
     damage: list[Damage] = []
-    for item in blocks(data, decompressor):
+    for item in blocks(data, decompressor, jobs=jobs):
         if isinstance(item, Damage):
             damage.append(item)
         else:

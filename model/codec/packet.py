@@ -59,6 +59,14 @@ class Shape:
     width: int
     lanes: int
     parameter_set: int | None
+    peers: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        named = "" if self.parameter_set is None else f", parameter set {self.parameter_set:016x}"
+        paired = f", {sum(map(bool, self.peers))} peers" if self.peers else ""
+        return (
+            f"profile {self.profile}, channels {self.channels}, width {self.width}, lanes {self.lanes}{named}{paired}"
+        )
 
 
 class Packet(NamedTuple):
@@ -95,20 +103,32 @@ class Damage:
     size: int
 
 
-def build(config: CodecConfig, position: int, frames: int, *, key: bool, raw: bool, payload: bytes) -> bytes:
-    """The bytes of one packet."""
+def build(
+    config: CodecConfig,
+    position: int,
+    frames: int,
+    *,
+    key: bool,
+    raw: bool,
+    payload: bytes,
+    parameter_set: int | None = None,
+) -> bytes:
+    """The bytes of one packet; a key packet of a parameterised profile names its `parameter_set`."""
     flags = (spec.FLAG_KEY if key else 0) | (spec.FLAG_RAW if raw else 0)
     length = len(payload)
     head = _HEADER.pack(spec.SYNC, flags, position & 0xFFFFFFFF, frames, length & 0xFFFF, length >> 16)
     if key:
-        identity, shape = spec.identity(find_profile(config.profile).number), spec.shape(config.width, config.lanes)
-        head += _KEY_HEADER.pack(identity, config.channels - 1, shape)
+        named, peers = parameter_set is not None, bool(config.peers)
+        shape = spec.shape(config.width, config.lanes, parameter_set=named, peers=peers)
+        head += _KEY_HEADER.pack(spec.identity(find_profile(config.profile).number), config.channels - 1, shape)
+        head += b"" if parameter_set is None else parameter_set.to_bytes(spec.PARAMETER_SET.bytes, "little")
+        head += bytes(config.peers)
     head += bytes((header_check(head),))
     body = head + payload
     return body + _PACKET_CHECK.pack(packet_check(body))
 
 
-def _shape(fields: tuple[int, ...], parameter_set: int | None) -> Shape:
+def _shape(fields: tuple[int, ...], parameter_set: int | None, peers: tuple[int, ...]) -> Shape:
     identity, channels, shape = fields
     version, profile = identity >> 4, profile_by_number(identity & 15)
     if version != spec.VERSION:
@@ -117,14 +137,16 @@ def _shape(fields: tuple[int, ...], parameter_set: int | None) -> Shape:
         )
     if profile is None:
         raise StreamError(f"packet: profile number {identity & 15} is not known; get a newer release")
-    if shape & spec.SHAPE_PEERS:
+    if peers and not profile.peers:
         raise StreamError(f"packet: peers in profile '{profile.name}'; get a newer release")
+    if any(distance > channel for channel, distance in enumerate(peers)):
+        raise StreamError("packet: a channel's peer stands before the first channel; the encoder is at fault")
     if profile.parameterised != (parameter_set is not None):
         raise StreamError(f"packet: profile '{profile.name}' and its parameter set do not fit; the encoder is at fault")
     lanes = 1 << (shape >> 4 & 3)
     if lanes not in profile.lanes:
         raise StreamError(f"packet: profile '{profile.name}' has no form with {lanes} lanes; get a newer release")
-    return Shape(profile.name, channels + 1, (shape & 15) + 1, lanes, parameter_set)
+    return Shape(profile.name, channels + 1, (shape & 15) + 1, lanes, parameter_set, peers)
 
 
 def parse(data: memoryview, offset: int) -> Packet | None:
@@ -142,6 +164,7 @@ def parse(data: memoryview, offset: int) -> Packet | None:
     if sync != spec.SYNC:
         return None
     start, fields, parameter_set = fixed, None, None
+    peers: tuple[int, ...] = ()
     if flags & spec.FLAG_KEY:
         if fixed + spec.KEY_HEADER_BYTES >= len(data):
             return None
@@ -150,13 +173,16 @@ def parse(data: memoryview, offset: int) -> Packet | None:
         if fields[2] & spec.SHAPE_PARAMETER_SET:
             parameter_set = int.from_bytes(data[start : start + spec.PARAMETER_SET.bytes], "little")
             start += spec.PARAMETER_SET.bytes
+        if fields[2] & spec.SHAPE_PEERS:
+            peers = tuple(data[start : start + fields[1] + 1])
+            start += len(peers)
     end = start + spec.HEADER_CHECK_BYTES + (length_high << 16 | length)
     if flags & spec.FLAGS_RESERVED or frames == 0 or end + spec.PACKET_CHECK_BYTES > len(data):
         return None
     (check,) = _PACKET_CHECK.unpack_from(data, end)
     if header_check(bytes(data[offset:start])) != data[start] or packet_check(data[offset:end]) != check:
         return None
-    shape = _shape(fields, parameter_set) if fields else None
+    shape = _shape(fields, parameter_set, peers) if fields else None
     size = end + spec.PACKET_CHECK_BYTES - offset
     payload = data[start + spec.HEADER_CHECK_BYTES : end]
     return Packet(offset, size, position, frames, bool(flags & spec.FLAG_RAW), shape, payload)

@@ -49,6 +49,9 @@ class CodecConfig:
         Every `key_interval`-th packet is a key packet.
     lanes : int
         Coder lanes, one of the profile's.
+    peers : tuple of int
+        For each channel, how many channels before it in the frame its peer stands, 1 to 255, or 0 if it has none; empty
+        if no channel has a peer.
 
     Raises
     ------
@@ -62,6 +65,7 @@ class CodecConfig:
     packet_frames: int = 20480
     key_interval: int = 1
     lanes: int = 1
+    peers: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         profile = find_profile(self.profile)
@@ -80,12 +84,27 @@ class CodecConfig:
         if self.lanes not in profile.lanes:
             allowed = ", ".join(map(str, profile.lanes))
             raise ConfigError(f"lanes: {self.lanes} is not possible in profile '{self.profile}'; it has {allowed}")
+        self._check_peers(profile)
         if self.raw_bytes(self.packet_frames) > packet.MAX_LENGTH:
             most = packet.MAX_LENGTH * 8 // (self.channels * self.width)
             raise ConfigError(
                 f"packet_frames: {self.packet_frames} frames of {self.channels} channels do not fit a packet; "
                 f"give at most {most}"
             )
+
+    def _check_peers(self, profile: Profile) -> None:
+        if not self.peers:
+            return
+        if not profile.peers:
+            raise ConfigError(f"peers: profile '{self.profile}' has none; leave them out")
+        if len(self.peers) != self.channels:
+            raise ConfigError(f"peers: {len(self.peers)} values for {self.channels} channels; give one each, or none")
+        for channel, distance in enumerate(self.peers):
+            if not 0 <= distance <= min(channel, packet.MAX_PEER):
+                raise ConfigError(
+                    f"peers: channel {channel} has its peer {distance} channels before it; "
+                    f"give 0 to {min(channel, packet.MAX_PEER)}"
+                )
 
     def raw_bytes(self, frames: int) -> int:
         """Bytes of `frames` whole frames stored raw."""

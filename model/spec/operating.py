@@ -50,7 +50,8 @@ def worst_latency(config: CodecConfig, rate: int = DEFAULT_RATE, link: int = LIN
     """
     fill = config.packet_frames / rate
     parameterised = find_profile(config.profile).parameterised
-    clocks = packet.overhead_bytes(key=True, parameter_set=parameterised) + config.raw_bytes(config.packet_frames)
+    overhead = packet.overhead_bytes(key=True, parameter_set=parameterised, peers=len(config.peers))
+    clocks = overhead + config.raw_bytes(config.packet_frames)
     if link < 2 * rate * config.channels:
         clocks += (banks - 1) * -(-config.raw_bytes(config.packet_frames) // 4)
     drain = (clocks + PIPELINE_CLOCKS) / link

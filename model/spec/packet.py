@@ -43,6 +43,8 @@ KEY_HEADER: Final = (
     Field("shape", 1),  # width - 1 | log2(lanes) << 4 | has parameter set << 6 | has peers << 7
 )
 PARAMETER_SET: Final = Field("parameter_set", 8)
+PEER: Final = Field("peer", 1)  # of each channel: how many channels before it its peer stands; 0: it has none
+MAX_PEER: Final = (1 << 8 * PEER.bytes) - 1
 
 FLAG_KEY: Final = 1 << 0
 FLAG_RAW: Final = 1 << 1
@@ -69,17 +71,23 @@ def identity(profile_number: int) -> int:
     return VERSION << 4 | profile_number
 
 
-def shape(width: int, lanes: int) -> int:
-    """Value of the field `shape`, without a parameter set."""
-    return (width - 1) | (lanes.bit_length() - 1) << 4
+def shape(width: int, lanes: int, *, parameter_set: bool = False, peers: bool = False) -> int:
+    """Value of the field `shape`."""
+    named = (SHAPE_PARAMETER_SET if parameter_set else 0) | (SHAPE_PEERS if peers else 0)
+    return (width - 1) | (lanes.bit_length() - 1) << 4 | named
 
 
-def header_bytes(*, key: bool, parameter_set: bool = False) -> int:
-    """Bytes before the payload, the header check included."""
-    extra = KEY_HEADER_BYTES + (PARAMETER_SET.bytes if parameter_set else 0) if key else 0
+def header_bytes(*, key: bool, parameter_set: bool = False, peers: int = 0) -> int:
+    """Bytes before the payload, the header check included; `peers` is the number of channels if they have any."""
+    extra = KEY_HEADER_BYTES + (PARAMETER_SET.bytes if parameter_set else 0) + peers * PEER.bytes if key else 0
     return HEADER_BYTES + extra + HEADER_CHECK_BYTES
 
 
-def overhead_bytes(*, key: bool, parameter_set: bool = False) -> int:
+def overhead_bytes(*, key: bool, parameter_set: bool = False, peers: int = 0) -> int:
     """Bytes of a packet that are not payload."""
-    return header_bytes(key=key, parameter_set=parameter_set) + PACKET_CHECK_BYTES
+    return header_bytes(key=key, parameter_set=parameter_set, peers=peers) + PACKET_CHECK_BYTES
+
+
+def lane_length_bytes(raw_bytes: int) -> int:
+    """Bytes of one lane's length in a packet that would be `raw_bytes` long if it were stored raw."""
+    return (raw_bytes.bit_length() + 7) // 8

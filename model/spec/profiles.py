@@ -20,6 +20,8 @@ class Profile:
         Whether its key packets name a parameter set.
     lanes : tuple of int
         Numbers of coder lanes it can have.
+    peers : bool
+        Whether its channels may have peers.
     """
 
     number: int
@@ -27,11 +29,14 @@ class Profile:
     stages: tuple[str, ...]
     parameterised: bool
     lanes: tuple[int, ...]
+    peers: bool
 
 
-PROFILES = MappingProxyType(
-    {p.name: p for p in (Profile(0, "tiny", ("frame", "delta", "rice", "packet"), False, (1,)),)}
+_ALL = (
+    Profile(0, "tiny", ("frame", "delta", "rice", "packet"), False, (1,), False),
+    Profile(1, "calibrated", ("frame", "calibrate", "lms", "scale", "range", "packet"), True, (1, 2, 4), True),
 )
+PROFILES = MappingProxyType({profile.name: profile for profile in _ALL})
 
 
 def profile_by_number(number: int) -> Profile | None:

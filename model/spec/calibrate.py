@@ -1,0 +1,24 @@
+"""Formats of the stage `calibrate`: the converter's code edges in the calibrated domain.
+
+Code `c` stands for the inputs from `edge[c]` to `edge[c + 1]`; an even converter has edges one code apart, code
+`2**(width - 1)` beginning at 0. The parameter set holds the table, or an empty one for even edges at any width.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from model.spec.numbers import Format
+
+EDGE_FRACTION: Final = 6
+MAX_TABLE_WIDTH: Final = 12  # a wider converter has even edges: 2**width words of table would not be silicon
+
+
+def value_format(width: int) -> Format:
+    """Format of edges and of every value in the calibrated domain: half of full scale either way of 0."""
+    return Format(width + EDGE_FRACTION, EDGE_FRACTION, signed=True)
+
+
+def even_edges(width: int) -> np.ndarray:
+    """Edges of an even converter, int64, shape (2**width + 1,); the last lies one above `value_format(width)`."""
+    return (np.arange((1 << width) + 1, dtype=np.int64) - (1 << (width - 1))) << EDGE_FRACTION
