@@ -6,14 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.bench import MismatchError, stream
+from model.bench import Figures, MismatchError, stream
 from model.codec.compressor import encode
+from model.codec.decompressor import Decoded
 from model.formats import wav
 from model.formats.codes import LATTICE, LATTICE_MAPPING, Mapping
 from model.formats.errors import FormatError
 from model.recordings import synthesise
-from model.spec import operating
+from model.spec import operating, shipped
 from model.spec.config import CodecConfig
+from model.spec.profiles import PROFILES
 from scripts import bench as script
 
 
@@ -74,18 +76,15 @@ def test_files_hold_channel_after_channel(lattice: list[Path], tmp_path: Path) -
     assert samples == [[100, 101, 200, 201, 300, 301], [102, 103, 302, 303]]
 
 
-def test_the_stream_counts_the_codecs_bytes_whatever_the_jobs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_stream_counts_the_codecs_bytes_whatever_the_jobs(profile: str, tmp_path: Path) -> None:
     laid = stream.lay_side_by_side(synthesise(tmp_path, channels=4, seconds=0.2, seed=3), 16)
-    config = CodecConfig(channels=16, packet_frames=50, key_interval=3)
+    config = CodecConfig(profile, channels=16, packet_frames=50, key_interval=3, lanes=PROFILES[profile].lanes[0])
+    parameters = shipped.default(profile, lattice=True) if PROFILES[profile].parameterised else None
     for jobs in (1, 3):
         row = stream.measure("x", laid, config, jobs=jobs)
-        samples = laid.frames.size
-        assert (row.figures.samples, row.figures.wav_bytes, row.figures.adc_bits) == (
-            samples,
-            2 * samples,
-            10 * samples,
-        )
-        assert row.figures.bytes == len(encode(laid.frames, config))
+        samples, written = laid.frames.size, len(encode(laid.frames, config, parameters=parameters))
+        assert row.figures == Figures(samples, 2 * samples, 10 * samples, written)
         assert row.encode_seconds > 0 < row.decode_seconds
 
 
@@ -93,8 +92,8 @@ def test_a_stream_that_comes_back_changed_does_not_count(tmp_path: Path, monkeyp
     laid = stream.lay_side_by_side(synthesise(tmp_path, channels=2, seconds=0.1), 2)
     whole, config = stream.decode, operating.archive("tiny", 2, 10)
 
-    def decode(data: bytes):
-        found = whole(data)
+    def decode(data: bytes, **options: int) -> Decoded:
+        found = whole(data, **options)
         found.frames[-1, 1] ^= 1
         return found
 

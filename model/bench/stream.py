@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,7 +13,8 @@ from model.codec.compressor import encode
 from model.codec.decompressor import decode
 from model.formats import codes, wav
 from model.formats.errors import FormatError
-from model.spec.config import CodecConfig
+from model.spec import shipped
+from model.spec.config import CodecConfig, find_profile
 
 MOST_SAMPLES: Final = 1 << 25  # of a stream: bounds memory
 
@@ -118,25 +118,24 @@ def measure(name: str, stream: Stream, config: CodecConfig, *, jobs: int = 1) ->
     stream : Stream
     config : CodecConfig
     jobs : int
-        Parts worked on at the same time. A part begins with a key packet, so a stream that is short beside the interval
-        of key packets has fewer.
+        Threads of the codec. They share the work from key packet to key packet, so a stream that is short beside the
+        interval of key packets keeps fewer of them busy.
 
     Raises
     ------
     MismatchError
         If other codes come back.
     """
-    period = config.packet_frames * config.key_interval
-    starts = range(0, len(stream.frames), period)
-    with ThreadPoolExecutor(jobs) as pool:
-        begin = time.perf_counter()
-        parts = list(pool.map(lambda at: encode(stream.frames[at : at + period], config, position=at), starts))
-        middle = time.perf_counter()
-        decoded = list(pool.map(decode, parts))
-        end = time.perf_counter()
-    for at, part in zip(starts, decoded, strict=True):
-        if part.gaps or not np.array_equal(part.frames, stream.frames[at : at + period]):
-            raise MismatchError(f"{name}: frames from {at} on: the decoder gives other codes")
+    lattice = stream.mapping.kind == "lattice"
+    parameterised = find_profile(config.profile).parameterised
+    parameters = shipped.default(config.profile, lattice=lattice) if parameterised else None
+    begin = time.perf_counter()
+    data = encode(stream.frames, config, parameters=parameters, jobs=jobs)
+    middle = time.perf_counter()
+    decoded = decode(data, frames=len(stream.frames), jobs=jobs)
+    end = time.perf_counter()
+    if decoded.gaps or decoded.damage or not np.array_equal(decoded.frames, stream.frames):
+        raise MismatchError(f"{name}: the decoder gives other codes than the {stream.channels} channels had")
     samples = stream.frames.size
-    figures = Figures(samples, stream.wav_bytes, samples * config.width, sum(map(len, parts)))
+    figures = Figures(samples, stream.wav_bytes, samples * config.width, len(data))
     return Row(name, figures, middle - begin, end - middle)
