@@ -4,91 +4,107 @@ import numpy as np
 
 from model.codec import calibrate, lms, scale
 from model.codec import range as coding
+from model.codec.arithmetic import sign
 from model.codec.compiled import compiled
+from model.spec import calibrate as calibrate_spec
+from model.spec import lms as lms_spec
 from model.spec import packet as packet_spec
-from model.spec.calibrate import EDGE_FRACTION
+from model.spec import scale as scale_spec
 from model.spec.calibrated import Tables
-from model.spec.scale import average_format, greatest_scale, reciprocals
 
-RECIPROCALS = reciprocals()
-FAST, SLOW = 0, 1
+OCTAVE_BITS = scale_spec.OCTAVE.bit_length() - 1
 
 
 @compiled
-def restart(history, weights, scales, start_weights, start_scales):
-    """Every channel's state at a key packet."""
-    for channel in range(len(history)):
-        history[channel, :] = 0
+def restart(state, start_weights, start_scale):
+    """Every channel's state at a key packet; its last value is that of its first sample."""
+    _, differences, weights, fast, slow = state
+    for channel in range(fast.size):
+        differences[channel, :] = 0
         weights[channel, :] = start_weights
-        scales[channel, :] = start_scales
+        fast[channel] = 0
+        slow[channel] = start_scale
 
 
 @compiled
-def _adapt(channel, value, residual, peer_residual, state, shifts, scale_limit):
-    """Let a channel's state follow the value that it was."""
-    history, weights, scales = state
-    lms.adapt(history[channel], weights[channel], shifts, peer_residual, residual, value)
-    scales[channel, FAST] = scale.adapt(scales[channel, FAST], residual, scale.FAST_SHIFT, scale_limit)
-    scales[channel, SLOW] = scale.adapt(scales[channel, SLOW], residual, scale.SLOW_SHIFT, scale_limit)
-
-
-@compiled
-def encode(frames, first, ends, width, peers, tables, state, limits, residuals, coders, out):
-    """Code one packet, each lane into a row of `out`, which is cut where the row ends.
+def encode(frames, first, age, ends, width, peers, tables, limits, state, residuals, coders, out):
+    """Code one packet, the strings of its lanes in equal parts of `out`.
 
     Parameters
     ----------
     frames : ndarray of uint16, shape (frames, channels)
     first : int
         Frames of the stream before this packet; with `ends` it tells which channels have ended.
+    age : int
+        Frames since the last key packet's begin. The frame at 0 is coded as it is.
     ends, peers : ndarray of int64, shape (channels,)
     width : int
-    tables : (edges, shifts, points, reciprocals)
-        Arrays of int64, as in `model.spec.calibrated.Tables` and `model.spec.scale.reciprocals`.
-    state : (history, weights, scales)
-        Arrays of int64, a row a channel; updated.
-    limits : (value, scale, greatest)
-        Of the prediction, of the averages, and of the scale.
+    tables : (edges, shifts, steps, points, reciprocals)
+        As in `model.spec.calibrated.Tables`, and `model.spec.scale.reciprocals`.
+    limits : (edge, centre, difference, index)
+        The formats' limits at this width.
+    state : (last, differences, weights, fast, slow)
+        Of all channels, updated.
     residuals : ndarray of int64, shape (channels,)
         For residuals of the frame at hand.
-    coders : ndarray of int64, shape (lanes, CODER_WORDS)
-        On return, their `AT` are the bytes of the lanes.
-    out : ndarray of uint8, shape (lanes, bytes)
+    coders : ndarray of int64, shape (lanes, 5)
+        Room for the lanes' coders; on return, the last column is the end of each lane's string in `out`.
+    out : ndarray of uint8
+        With room for the longest code word of each sample.
     """
-    edges, shifts, points, steps = tables
-    history, weights, scales = state
-    value_limit, scale_limit, greatest = limits
-    lanes = len(coders)
+    edges, shifts, steps, points, reciprocals = tables
+    edge_limit, centre_limit, difference_limit, index_limit = limits
+    last, differences, weights, fast, slow = state
+    lanes, top = len(coders), (1 << width) - 1
     for lane in range(lanes):
-        coding.start(coders[lane])
+        low, interval, count, held = coding.start()
+        coders[lane, 0], coders[lane, 1], coders[lane, 2], coders[lane, 3] = low, interval, count, held
+        coders[lane, 4] = lane * (out.size // lanes)
     for frame in range(frames.shape[0]):
-        lane = 0
+        lane = -1
+        weight_step, gear = lms.weight_step(age + frame), scale.gear(age + frame)
         for channel in range(frames.shape[1]):
-            if first + frame < ends[channel]:
-                code = np.int64(frames[frame, channel])
-                peer_residual = residuals[channel - peers[channel]] if peers[channel] else 0
-                mu = lms.predict(history[channel], weights[channel], peer_residual, value_limit)
-                exponent, step = scale.current(scales[channel, FAST], scales[channel, SLOW], greatest)
-                coder = coders[lane]
-                interval = coder[coding.INTERVAL]
-                below = coding.edge_bound(code, width, edges, mu, steps[step], exponent, points, interval)
-                above = coding.edge_bound(code + 1, width, edges, mu, steps[step], exponent, points, interval)
-                if above > below:
-                    coding.encode(coder, out[lane], below, above)
-                else:
-                    coding.encode_escape(coder, out[lane], code, width)
-                value = calibrate.centre(edges, code)
-                residuals[channel] = value - mu
-                _adapt(channel, value, value - mu, peer_residual, state, shifts, scale_limit)
-            else:
-                residuals[channel] = 0
             lane = lane + 1 if lane + 1 < lanes else 0
+            if first + frame >= ends[channel]:
+                residuals[channel] = 0
+                continue
+            code = np.int64(frames[frame, channel])
+            value = calibrate.centre(edges, code, centre_limit)
+            low, interval, count = coders[lane, 0], coders[lane, 1], coders[lane, 2]
+            held, at = coders[lane, 3], coders[lane, 4]
+            if age + frame == 0:
+                low, interval, count, held, at = coding.encode_plain(low, count, held, out, at, code, width)
+                residuals[channel] = 0
+            else:
+                peer = residuals[channel - peers[channel]] if peers[channel] > 0 else 0
+                mu = lms.predict(last[channel], differences, weights, channel, peer, edge_limit)
+                index = scale.index(fast[channel], slow[channel], index_limit)
+                octave, reciprocal = index >> OCTAVE_BITS, reciprocals[index & (scale_spec.OCTAVE - 1)]
+                lower = coding.position(edges[code] - mu, reciprocal, octave)
+                upper = coding.position(edges[code + 1] - mu, reciprocal, octave)
+                below = coding.bound(coding.cumulative(lower, points), interval) if code > 0 else coding.ESCAPE
+                above = coding.bound(coding.cumulative(upper, points), interval) if code < top else interval
+                if above > below:
+                    low, interval, count, held, at = coding.encode(low, count, held, out, at, below, above)
+                else:
+                    low, interval, count, held, at = coding.encode(low, count, held, out, at, 0, coding.ESCAPE)
+                    low, interval, count, held, at = coding.encode_plain(low, count, held, out, at, code, width)
+                residuals[channel] = lms.residual(value, mu, difference_limit)
+                error, step = weight_step * sign((value << lms.VALUE_RISE) - mu), value - last[channel]
+                lms.adapt(differences, weights, channel, shifts, peer, error, step, difference_limit)
+                entry = scale.distance(lower, upper)
+                fast[channel] = scale.adapt_fast(fast[channel], steps[0, entry])
+                slow[channel] = scale.adapt_slow(slow[channel], steps[1, entry], gear, index_limit)
+            last[channel] = value
+            coders[lane, 0], coders[lane, 1], coders[lane, 2] = low, interval, count
+            coders[lane, 3], coders[lane, 4] = held, at
     for lane in range(lanes):
-        coding.finish(coders[lane], out[lane])
+        low, count, held, at = coders[lane, 0], coders[lane, 2], coders[lane, 3], coders[lane, 4]
+        coders[lane, 4] = coding.finish(low, count, held, out, at)
 
 
 @compiled
-def decode(payload, starts, first, ends, width, peers, tables, guides, state, limits, residuals, readers, frames):
+def decode(payload, starts, first, age, ends, width, peers, tables, guides, limits, state, residuals, readers, frames):
     """The inverse of `encode`: fills `frames`; False if no encoder wrote this.
 
     Parameters
@@ -98,47 +114,80 @@ def decode(payload, starts, first, ends, width, peers, tables, guides, state, li
         Where in `payload` each lane's string begins; the last ends there.
     guides : (nearest, quantiles, inverses)
         Arrays of int64 that lead `model.codec.range.find` to its guess.
-    readers : ndarray of int64, shape (lanes, READER_WORDS)
+    readers : ndarray of int64, shape (lanes, 5)
+        Room for the lanes' readers.
     others
         As those of `encode`.
     """
-    edges, shifts, points, steps = tables
+    edges, shifts, steps, points, reciprocals = tables
     nearest, quantiles, inverses = guides
-    history, weights, scales = state
-    value_limit, scale_limit, greatest = limits
-    lanes = len(readers)
+    edge_limit, centre_limit, difference_limit, index_limit = limits
+    last, differences, weights, fast, slow = state
+    lanes, top = len(readers), (1 << width) - 1
     for lane in range(lanes):
-        coding.open_reader(readers[lane], payload[starts[lane] : starts[lane + 1]])
+        value, ahead, word, at = coding.open_reader(payload, starts[lane], starts[lane + 1])
+        readers[lane, 0], readers[lane, 1], readers[lane, 2] = value, coding.ONES, ahead
+        readers[lane, 3], readers[lane, 4] = word, at
     for frame in range(frames.shape[0]):
-        lane = 0
+        lane = -1
+        weight_step, gear = lms.weight_step(age + frame), scale.gear(age + frame)
         for channel in range(frames.shape[1]):
-            if first + frame < ends[channel]:
-                peer_residual = residuals[channel - peers[channel]] if peers[channel] else 0
-                mu = lms.predict(history[channel], weights[channel], peer_residual, value_limit)
-                exponent, step = scale.current(scales[channel, FAST], scales[channel, SLOW], greatest)
-                reader, data = readers[lane], payload[starts[lane] : starts[lane + 1]]
-                place, interval = coding.target(reader), reader[coding.INTERVAL]
-                if place >= interval:
-                    return False
+            lane = lane + 1 if lane + 1 < lanes else 0
+            if first + frame >= ends[channel]:
+                residuals[channel] = 0
+                continue
+            low, interval, ahead = readers[lane, 0], readers[lane, 1], readers[lane, 2]
+            word, at, end = readers[lane, 3], readers[lane, 4], starts[lane + 1]
+            place = low >> ahead
+            if place >= interval:
+                return False
+            plain, opening = False, age + frame == 0
+            code = mu = peer = lower = upper = octave = reciprocal = 0
+            if opening:
+                plain = True
+            else:
+                peer = residuals[channel - peers[channel]] if peers[channel] > 0 else 0
+                mu = lms.predict(last[channel], differences, weights, channel, peer, edge_limit)
+                index = scale.index(fast[channel], slow[channel], index_limit)
+                octave, reciprocal = index >> OCTAVE_BITS, reciprocals[index & (scale_spec.OCTAVE - 1)]
                 if place < coding.ESCAPE:
-                    code = coding.take_escape(reader, data, width)
-                    if code < 0:
-                        return False
+                    plain = True
+                    low, interval, ahead = coding.take(low, ahead, 0, coding.ESCAPE)
                 else:
                     code, below, above = coding.find(
-                        place, width, edges, nearest, quantiles, inverses, mu, steps[step], exponent, points, interval
+                        place, top, edges, nearest, quantiles, inverses, mu, reciprocal, octave, points, interval
                     )
-                    coding.take(reader, data, below, above)
-                frames[frame, channel] = code
-                value = calibrate.centre(edges, code)
-                residuals[channel] = value - mu
-                _adapt(channel, value, value - mu, peer_residual, state, shifts, scale_limit)
-            else:
+                    low, interval, ahead = coding.take(low, ahead, below, above)
+                low, ahead, word, at = coding.refill(low, ahead, word, payload, at, end)
+            if plain:
+                low, ahead, upper = coding.take_part(low, ahead, width - 8)
+                low, ahead, word, at = coding.refill(low, ahead, word, payload, at, end)
+                low, ahead, lower = coding.take_part(low, ahead, 8)
+                low, ahead, word, at = coding.refill(low, ahead, word, payload, at, end)
+                interval, code = coding.TOP, upper << 8 | lower
+                if code > top:
+                    return False
+            value = calibrate.centre(edges, code, centre_limit)
+            if opening:
                 residuals[channel] = 0
-            lane = lane + 1 if lane + 1 < lanes else 0
+            else:
+                lower = coding.position(edges[code] - mu, reciprocal, octave)
+                upper = coding.position(edges[code + 1] - mu, reciprocal, octave)
+                residuals[channel] = lms.residual(value, mu, difference_limit)
+                error, step = weight_step * sign((value << lms.VALUE_RISE) - mu), value - last[channel]
+                lms.adapt(differences, weights, channel, shifts, peer, error, step, difference_limit)
+                entry = scale.distance(lower, upper)
+                fast[channel] = scale.adapt_fast(fast[channel], steps[0, entry])
+                slow[channel] = scale.adapt_slow(slow[channel], steps[1, entry], gear, index_limit)
+            last[channel] = value
+            frames[frame, channel] = code
+            readers[lane, 0], readers[lane, 1], readers[lane, 2] = low, interval, ahead
+            readers[lane, 3], readers[lane, 4] = word, at
     for lane in range(lanes):
-        data = payload[starts[lane] : starts[lane + 1]]
-        if data.size and not coding.finished(readers[lane], data):
+        begin, end = starts[lane], starts[lane + 1]
+        if end > begin and not coding.finished(
+            readers[lane, 0], readers[lane, 2], readers[lane, 4], payload, begin, end
+        ):
             return False
     return True
 
@@ -160,23 +209,32 @@ class Calibrated:
         channels, features = len(ends), len(tables.shifts)
         self._width, self._ends, self._lanes = width, ends, lanes
         self._peers = np.array(peers or (0,) * channels, np.int64)
-        self._start = tables.weights, tables.scales
-        self._tables = tables.edges, tables.shifts, tables.points, RECIPROCALS
+        self._start = tables.weights, tables.start
+        points = np.append(tables.points, tables.points[-1])  # the last piece is flat
+        self._tables = tables.edges, tables.shifts, tables.steps, points, scale_spec.reciprocals()
         self._guides = calibrate.nearest_codes(tables.edges), coding.quantiles(tables.points), coding.inverses()
-        self._state = (
-            np.zeros((channels, features + 1), np.int64),
-            np.zeros((channels, features + 1), np.int64),
-            np.zeros((channels, 2), np.int64),
+        self._limits = (
+            calibrate_spec.edge_format(width).maximum + 1,
+            calibrate_spec.centre_format(width).maximum + 1,
+            lms_spec.difference_format(width).maximum,
+            scale_spec.greatest_index(width),
         )
-        self._limits = 1 << (width - 1 + EDGE_FRACTION), average_format(width).maximum, greatest_scale(width)
+        self._state = (
+            np.zeros(channels, np.int64),
+            np.zeros((channels, features), np.int64),
+            np.zeros((channels, features + 1), np.int64),
+            np.zeros(channels, np.int64),
+            np.zeros(channels, np.int64),
+        )
         self._residuals = np.zeros(channels, np.int64)
-        self._coders = np.zeros((lanes, coding.CODER_WORDS), np.int64)
-        self._readers = np.zeros((lanes, coding.READER_WORDS), np.int64)
-        self._out = np.zeros((lanes, 0), np.uint8)
+        self._lane_state = np.zeros((lanes, 5), np.int64)
+        self._out = np.zeros(0, np.uint8)
+        self._age = 0  # frames since the last key packet began
 
     def restart(self) -> None:
         """Set every channel's state as at a key packet."""
-        restart(*self._state, *self._start)
+        restart(self._state, *self._start)
+        self._age = 0
 
     def _used_lanes(self, frames: int, first: int) -> list[int]:
         """The lanes that have samples in a packet."""
@@ -185,57 +243,61 @@ class Calibrated:
 
     def encode(self, frames: np.ndarray, first: int, limit: int) -> bytes | None:
         """The coded form of a packet if it has less than `limit` bytes, or None; see `model.codec.chain.Chain`."""
-        if self._out.shape[1] < limit:
-            self._out = np.zeros((self._lanes, limit), np.uint8)
+        longest = len(frames) * -(-len(self._ends) // self._lanes) * (coding.WORST_BITS + self._width)
+        room = longest // 8 + coding.SPARE_BYTES
+        if self._out.size < room * self._lanes:
+            self._out = np.zeros(room * self._lanes, np.uint8)
+        out, lanes = self._out[: room * self._lanes], self._lane_state
         encode(
             frames,
             first,
+            self._age,
             self._ends,
             self._width,
             self._peers,
             self._tables,
-            self._state,
             self._limits,
+            self._state,
             self._residuals,
-            self._coders,
-            self._out,
+            lanes,
+            out,
         )
-        used = self._used_lanes(len(frames), first)
-        sizes = self._coders[:, coding.AT]
+        self._age += len(frames)
+        strings = [out[lane * room : lanes[lane, 4]] for lane in self._used_lanes(len(frames), first)]
         bytes_each = packet_spec.lane_length_bytes(limit)
-        if sum(int(sizes[lane]) for lane in used) + bytes_each * (len(used) - 1) >= limit:
+        if sum(map(len, strings)) + bytes_each * (len(strings) - 1) >= limit:
             return None
-        lengths = b"".join(int(sizes[lane]).to_bytes(bytes_each, "little") for lane in used[:-1])
-        return lengths + b"".join(self._out[lane, : sizes[lane]].tobytes() for lane in used)
+        lengths = b"".join(len(string).to_bytes(bytes_each, "little") for string in strings[:-1])
+        return lengths + b"".join(string.tobytes() for string in strings)
 
     def decode(self, payload: np.ndarray, frames: np.ndarray, first: int, limit: int) -> bool:
         """Fill `frames` from a coded form; False if no encoder wrote it."""
         used = self._used_lanes(len(frames), first)
         bytes_each = packet_spec.lane_length_bytes(limit)
         begin = bytes_each * (len(used) - 1)
-        if begin > payload.size:
+        if not used or begin > payload.size:
             return False
-        sizes = [
-            int.from_bytes(payload[at : at + bytes_each].tobytes(), "little") for at in range(0, begin, bytes_each)
-        ]
+        lengths = (payload[at : at + bytes_each].tobytes() for at in range(0, begin, bytes_each))
+        sizes = [int.from_bytes(length, "little") for length in lengths]
         sizes.append(payload.size - begin - sum(sizes))
         if min(sizes) <= 0:
             return False
         lane_sizes = np.zeros(self._lanes, np.int64)
         lane_sizes[used] = sizes
-        starts = np.concatenate([[0], np.cumsum(lane_sizes)]) + begin
+        age, self._age = self._age, self._age + len(frames)
         return decode(
             payload,
-            starts,
+            np.concatenate([[0], np.cumsum(lane_sizes)]) + begin,
             first,
+            age,
             self._ends,
             self._width,
             self._peers,
             self._tables,
             self._guides,
-            self._state,
             self._limits,
+            self._state,
             self._residuals,
-            self._readers,
+            self._lane_state,
             frames,
         )

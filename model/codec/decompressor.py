@@ -14,9 +14,14 @@ from model.spec import shipped
 from model.spec.config import MIN_WIDTH, CodecConfig, ConfigError
 from model.spec.parameters import ParameterSet
 
-BATCH_SAMPLES = 1 << 22  # planned before threads decode them together: bounds memory
+BATCH_SAMPLES = 1 << 22  # for each thread, planned at least before threads decode them together
+MOST_SAMPLES = 1 << 25  # for each thread, planned at most: bounds memory
 
 Find = Callable[[int], ParameterSet | None]
+
+
+class MissingParametersError(StreamError):
+    """A stream whose parameter set is not known; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -128,16 +133,19 @@ class Decompressor:
             return
         with ThreadPoolExecutor(jobs) as pool:
             batch: list[_Task | Damage] = []
-            samples = 0
+            samples = runs = 0
             for item in items:
                 task = self._plan(item) if isinstance(item, Packet) else item
                 if task is None:
                     continue
                 if isinstance(task, _Task):
-                    if samples >= jobs * BATCH_SAMPLES and task.packet.shape is not None:
+                    key = task.packet.shape is not None
+                    enough = key and runs >= jobs and samples >= jobs * BATCH_SAMPLES
+                    if enough or samples >= jobs * MOST_SAMPLES:
                         yield from self._together(pool, batch)
-                        batch, samples = [], 0
+                        batch, samples, runs = [], 0, 0
                     samples += task.block.frames.size
+                    runs += key
                 batch.append(task)
             yield from self._together(pool, batch)
 
@@ -226,7 +234,7 @@ class Decompressor:
         found = self._find(shape.parameter_set) if self._find else None
         found = found or shipped.find(shape.parameter_set)
         if found is None:
-            raise StreamError(
+            raise MissingParametersError(
                 f"packet: needs the parameter set {shape.parameter_set:016x}, which is not known here; "
                 "give its file with --parameters"
             )

@@ -1,9 +1,9 @@
 """Stage `range`: the distribution of codes and the range coder; formats in `model.spec.range`.
 
-A coder is a row of integers: `LOW`, `INTERVAL`, `COUNT` (bits until the next word is complete), `HELD` (the word
-that waits for a carry; -1: none yet) and `AT` (bytes written). A reader is a row of `VALUE` (what is read minus the
-interval's lower end, with `AHEAD` bits of look-ahead below it), `INTERVAL`, `AHEAD`, `LAST` (the word read last),
-`READ` (bytes taken) and `LOADED` (bits taken, those of stuffing not counted).
+A coder is `low`, the interval's lower end, and `interval`, its size; `count`, bits until the next word is complete;
+`held`, the word that waits for a carry (`NONE` at first); and `at`, where in `out` that word will go. A reader is `value`,
+what is read minus the interval's lower end, with `ahead` bits of look-ahead below it; `interval`; `last`, the word read
+last; and `at`, where in the data the next one stands.
 """
 
 import numpy as np
@@ -12,18 +12,14 @@ from model.codec.arithmetic import bit_length
 from model.codec.compiled import compiled
 from model.spec import range as spec
 from model.spec.calibrate import EDGE_FRACTION
-from model.spec.scale import RECIPROCAL_BITS, SCALE_FRACTION
+from model.spec.scale import LEAST_OCTAVE, RECIPROCAL_BITS
 
-LOW, INTERVAL, COUNT, HELD, AT = range(5)
-CODER_WORDS = 5
-VALUE, AHEAD, LAST, READ, LOADED = 0, 2, 3, 4, 5  # INTERVAL is 1 for both
-READER_WORDS = 6
-
+NONE = -1
+WORST_BITS = spec.INTERVAL_BITS - 1 - spec.ESCAPE_BITS  # that a sample takes, before the code itself
+SPARE_BYTES = 8  # in which a coder ends its string
 POINTS = spec.POINTS
 POSITION_FRACTION = spec.POSITION_FRACTION
-# A distance has EDGE_FRACTION bits, the scale SCALE_FRACTION: its position in points is
-# distance * reciprocal >> (exponent + POSITION_SHIFT), with POSITION_FRACTION bits.
-POSITION_SHIFT = EDGE_FRACTION + RECIPROCAL_BITS - SCALE_FRACTION - spec.POINT_SPACING_BITS - POSITION_FRACTION
+POSITION_SHIFT = EDGE_FRACTION + RECIPROCAL_BITS + LEAST_OCTAVE - spec.POINT_SPACING_BITS - POSITION_FRACTION
 END = POINTS << POSITION_FRACTION
 HALF = spec.HALF
 WHOLE = 2 * HALF
@@ -42,17 +38,20 @@ INVERSE_FRACTION = 10
 
 
 @compiled
-def cumulative(distance, reciprocal, exponent, points):
-    """`F` of `distance` from the prediction, 0 ... 65536; symmetric and monotonic."""
-    magnitude = abs(distance) * reciprocal >> (exponent + POSITION_SHIFT)
+def position(distance, reciprocal, octave):
+    """`distance` from the prediction in scales, with `POINT_SPACING_BITS + POSITION_FRACTION` bits, towards zero."""
+    magnitude = abs(distance) * reciprocal >> (octave + POSITION_SHIFT)
+    return magnitude if distance >= 0 else -magnitude
+
+
+@compiled
+def cumulative(position, points):
+    """`F` at a position, 0 ... 65536; symmetric, and it never falls."""
+    magnitude = min(abs(position), END)
     index = magnitude >> POSITION_FRACTION
-    if index >= POINTS:
-        above = points[POINTS]
-    else:
-        part = magnitude & ((1 << POSITION_FRACTION) - 1)
-        rise = points[index + 1] - points[index]
-        above = points[index] + (rise * part >> POSITION_FRACTION)
-    return HALF + above if distance >= 0 else HALF - above
+    part = magnitude & ((1 << POSITION_FRACTION) - 1)
+    above = points[index] + ((points[index + 1] - points[index]) * part >> POSITION_FRACTION)
+    return HALF + above if position >= 0 else HALF - above
 
 
 @compiled
@@ -62,192 +61,155 @@ def bound(cumulative, interval):
 
 
 @compiled
-def edge_bound(code, width, edges, mu, reciprocal, exponent, points, interval):
-    """Where in the interval a code begins; the least code begins above the escape, whatever lies below its edge."""
+def edge_bound(code, top, edges, mu, reciprocal, octave, points, interval):
+    """Where in the interval a code begins; codes 0 ... top share all of it, whatever lies beyond their outer edges."""
     if code == 0:
         return ESCAPE
-    if code >> width != 0:
+    if code > top:
         return interval
-    return bound(cumulative(edges[code] - mu, reciprocal, exponent, points), interval)
+    return bound(cumulative(position(edges[code] - mu, reciprocal, octave), points), interval)
 
 
 @compiled
-def start(coder):
-    """A coder at the begin of a packet."""
-    coder[LOW] = 0
-    coder[INTERVAL] = ONES
-    coder[COUNT] = WORD_BITS
-    coder[HELD] = -1
-    coder[AT] = 0
+def start():
+    """A coder at the begin of a packet: `(low, interval, count, held)`."""
+    return 0, ONES, WORD_BITS, NONE
 
 
 @compiled
-def _put_word(coder, out, word):
-    at = coder[AT]
-    if at + 1 < out.size:
-        out[at] = word >> 8
-        out[at + 1] = word & 0xFF
-    coder[AT] = at + 2
+def _put(out, at, word):
+    out[at] = word >> 8
+    out[at + 1] = word & 0xFF
+    return at + 2
 
 
 @compiled
-def _complete(coder, out):
-    """A word of new bits is complete: settle the one held, hold this one."""
-    low, held = coder[LOW], coder[HELD]
-    if held >= 0 and held != ONES and low >> (INTERVAL_BITS + WORD_BITS) != 0:
-        low &= (1 << (INTERVAL_BITS + WORD_BITS)) - 1
-        held += 1
-        if held == ONES:  # the carry made it all ones: of the new bits one stays behind
-            _put_word(coder, out, held)
-            coder[HELD] = low >> (INTERVAL_BITS + 1)
-            coder[LOW] = low & ((1 << (INTERVAL_BITS + 1)) - 1)
-            coder[COUNT] = WORD_BITS - 1
-            return
-    if held >= 0:
-        _put_word(coder, out, held)
-    coder[HELD] = low >> INTERVAL_BITS
-    coder[LOW] = low & ((1 << INTERVAL_BITS) - 1)
-    coder[COUNT] = WORD_BITS - 1 if coder[HELD] == ONES else WORD_BITS
+def _complete(low, held, out, at):
+    """A word of new bits is complete: settle the one held, hold this one; `(low, count, held, at)`."""
+    if held == NONE:
+        held = low >> INTERVAL_BITS
+    else:
+        carry = low >> (INTERVAL_BITS + WORD_BITS) if held != ONES else 0
+        if carry != 0 and held + 1 == ONES:  # the carry makes it all ones: of the new bits one stays behind
+            low &= (1 << (INTERVAL_BITS + WORD_BITS)) - 1
+            at = _put(out, at, ONES)
+            return low & ((1 << (INTERVAL_BITS + 1)) - 1), WORD_BITS - 1, low >> (INTERVAL_BITS + 1), at
+        at = _put(out, at, held + carry)
+        held = (low >> INTERVAL_BITS) & ONES
+    return low & ((1 << INTERVAL_BITS) - 1), WORD_BITS - 1 if held == ONES else WORD_BITS, held, at
 
 
 @compiled
-def _shift(coder, out, bits):
-    """Move the interval's lower end up by `bits` bits."""
-    while bits >= coder[COUNT]:
-        bits -= coder[COUNT]
-        coder[LOW] <<= coder[COUNT]
-        _complete(coder, out)
-    coder[LOW] <<= bits
-    coder[COUNT] -= bits
+def shift(low, count, held, out, at, bits):
+    """Move the interval's lower end up by at most 16 bits; `(low, count, held, at)`."""
+    if bits >= count:
+        bits -= count
+        low, count, held, at = _complete(low << count, held, out, at)
+        if bits >= count:
+            bits -= count
+            low, count, held, at = _complete(low << count, held, out, at)
+    return low << bits, count - bits, held, at
 
 
 @compiled
-def encode(coder, out, below, above):
-    """Narrow the interval to `below ... above - 1`."""
+def encode(low, count, held, out, at, below, above):
+    """Narrow the interval to `below ... above - 1`; `(low, interval, count, held, at)`."""
     size = above - below
     bits = INTERVAL_BITS - bit_length(size)
-    coder[LOW] += below
-    coder[INTERVAL] = size << bits
-    _shift(coder, out, bits)
+    low, count, held, at = shift(low + below, count, held, out, at, bits)
+    return low, size << bits, count, held, at
 
 
 @compiled
-def encode_escape(coder, out, code, width):
-    """The escape, then `code` as it is: its bits down to the eighth, then eight."""
-    _shift(coder, out, INTERVAL_BITS - 1 - ESCAPE_BITS)
-    coder[LOW] += (code >> 8) << (INTERVAL_BITS - 1 - (width - 8))
-    _shift(coder, out, width - 8)
-    coder[LOW] += (code & 0xFF) << (INTERVAL_BITS - 1 - 8)
-    _shift(coder, out, 8)
-    coder[INTERVAL] = TOP
+def encode_plain(low, count, held, out, at, code, width):
+    """`code` as it is, its bits down to the eighth, then eight, in half an interval; as `encode`."""
+    low += (code >> 8) << (INTERVAL_BITS - 1 - (width - 8))
+    low, count, held, at = shift(low, count, held, out, at, width - 8)
+    low += (code & 0xFF) << (INTERVAL_BITS - 1 - 8)
+    low, count, held, at = shift(low, count, held, out, at, 8)
+    return low, TOP, count, held, at
 
 
 @compiled
-def finish(coder, out):
-    """End the string in the fewest bits: the least multiple of half an interval, and zeros up to a byte; its bytes."""
-    coder[LOW] = (coder[LOW] + TOP - 1) & ~(TOP - 1)
-    held, count = coder[HELD], coder[COUNT]
-    carry = held >= 0 and held != ONES and (coder[LOW] << count) >> (INTERVAL_BITS + WORD_BITS) != 0
+def finish(low, count, held, out, at):
+    """End the string in the fewest bits: the least multiple of half an interval, and zeros up to a byte; its end."""
+    low = (low + TOP - 1) & ~(TOP - 1)
+    carry = held != NONE and held != ONES and (low << count) >> (INTERVAL_BITS + WORD_BITS) != 0
     used = WORD_BITS - count + 1  # of the word that is not complete, a stuffed bit included
     if carry and held + 1 == ONES:
         used += 1
-    _shift(coder, out, count)
-    size = coder[AT] + ((used + 7) >> 3)
-    _put_word(coder, out, coder[HELD])
-    _put_word(coder, out, (coder[LOW] << coder[COUNT]) >> INTERVAL_BITS)
-    coder[AT] = size
-    return size
+    low, count, held, at = _complete(low << count, held, out, at)
+    _put(out, _put(out, at, held), (low << count) >> INTERVAL_BITS)
+    return at + ((used + 7) >> 3)
 
 
 @compiled
-def open_reader(reader, data):
-    """A reader at the begin of a lane's string `data`."""
-    reader[VALUE] = 0
-    reader[INTERVAL] = ONES
-    reader[AHEAD] = -INTERVAL_BITS
-    reader[LAST] = 0
-    reader[READ] = 0
-    reader[LOADED] = 0
-    _refill(reader, data)
-
-
-@compiled
-def _word(data, at):
+def _word(data, at, end):
     """The word at byte `at`; zeros stand beyond the end."""
-    upper = np.int64(data[at]) if at < data.size else 0
-    lower = np.int64(data[at + 1]) if at + 1 < data.size else 0
+    upper = np.int64(data[at]) if at < end else 0
+    lower = np.int64(data[at + 1]) if at + 1 < end else 0
     return upper << 8 | lower
 
 
 @compiled
-def _refill(reader, data):
-    """Look at least a word ahead, so that a carry arrives before its word is used."""
-    while reader[AHEAD] < WORD_BITS:
-        at = reader[READ]
-        word = _word(data, at)
-        bits = WORD_BITS - 1 if reader[LAST] == ONES else WORD_BITS
-        reader[VALUE] = (reader[VALUE] << bits) + word
-        reader[AHEAD] += bits
-        reader[LOADED] += bits
-        reader[LAST] = word
-        reader[READ] = at + 2
+def open_reader(data, at, end):
+    """A reader of the string from byte `at` to `end`: `(value, ahead, last, at)`."""
+    value, ahead, last = 0, -INTERVAL_BITS, 0
+    while ahead < WORD_BITS:
+        value, ahead, last, at = refill(value, ahead, last, data, at, end)
+    return value, ahead, last, at
 
 
 @compiled
-def target(reader):
-    """Where in the interval the string points: a code was written whose bounds are around it."""
-    return reader[VALUE] >> reader[AHEAD]
+def refill(value, ahead, last, data, at, end):
+    """Look at least a word ahead, so that a carry arrives before its word is used; `(value, ahead, last, at)`."""
+    if ahead < WORD_BITS:
+        bits = WORD_BITS - 1 if last == ONES else WORD_BITS
+        last = _word(data, at, end)
+        return (value << bits) + last, ahead + bits, last, at + 2
+    return value, ahead, last, at
 
 
 @compiled
-def take(reader, data, below, above):
-    """Narrow the interval as `encode` did."""
+def take(value, ahead, below, above):
+    """Narrow the interval as `encode` did; `(value, interval, ahead)`, which `refill` must follow."""
     size = above - below
     bits = INTERVAL_BITS - bit_length(size)
-    reader[VALUE] -= below << reader[AHEAD]
-    reader[INTERVAL] = size << bits
-    reader[AHEAD] -= bits
-    _refill(reader, data)
+    return value - (below << ahead), size << bits, ahead - bits
 
 
 @compiled
-def take_escape(reader, data, width):
-    """The code after an escape; -1 if the string has none."""
-    take(reader, data, 0, ESCAPE)
-    code = 0
-    for bits in (width - 8, 8):
-        part = target(reader) >> (INTERVAL_BITS - 1 - bits)
-        if part >> bits != 0:
-            return -1
-        code = code << bits | part
-        reader[VALUE] -= part << (INTERVAL_BITS - 1 - bits) << reader[AHEAD]
-        reader[AHEAD] -= bits
-        _refill(reader, data)
-    return code
+def take_part(value, ahead, bits):
+    """`bits` bits, at most 8, as they are, of half an interval; `(value, ahead, part)`, which `refill` must follow."""
+    part = value >> (ahead + INTERVAL_BITS - 1 - bits)
+    return value - (part << (ahead + INTERVAL_BITS - 1 - bits)), ahead - bits, part
 
 
 @compiled
-def finished(reader, data):
-    """Whether the string ends here as `finish` ends one."""
-    if reader[VALUE] >> (reader[AHEAD] + INTERVAL_BITS - 1) != 0:
+def finished(value, ahead, at, data, begin, end):
+    """Whether the string from `begin` to `end` ends, for a reader that has taken all codes, as `finish` ends one."""
+    if value >> (ahead + INTERVAL_BITS - 1) != 0:
         return False
-    left = reader[LOADED] - INTERVAL_BITS - reader[AHEAD] + 1
-    at, last = 0, 0
+    at_word, last, stuffed, loaded = begin, 0, 0, 0
+    while at_word < at:  # bits that the reader has taken, those of stuffing not counted
+        loaded += WORD_BITS - (1 if last == ONES else 0)
+        last = _word(data, at_word, end)
+        at_word += 2
+    left = loaded - INTERVAL_BITS - ahead + 1
+    at_word, last = begin, 0
     while True:
         stuffed = 1 if last == ONES else 0
         if left <= WORD_BITS - stuffed:
             break
         left -= WORD_BITS - stuffed
-        last = _word(data, at)
-        at += 2
-    used = 8 * at + stuffed + left
-    if (used + 7) >> 3 != data.size:
-        return False
-    return np.int64(data[data.size - 1]) & ((1 << (-used & 7)) - 1) == 0
+        last = _word(data, at_word, end)
+        at_word += 2
+    used = 8 * (at_word - begin) + stuffed + left
+    return (used + 7) >> 3 == end - begin and np.int64(data[end - 1]) & ((1 << (-used & 7)) - 1) == 0
 
 
 @compiled
-def find(place, width, edges, nearest, quantiles, inverses, mu, reciprocal, exponent, points, interval):
+def find(place, top, edges, nearest, quantiles, inverses, mu, reciprocal, octave, points, interval):
     """`(code, below, above)` of the code whose bounds are around `place`, which lies above the escape.
 
     A guess from the inverse of `F`, then at most `NEAR` steps to a neighbour, then a bisection: at most
@@ -255,32 +217,30 @@ def find(place, width, edges, nearest, quantiles, inverses, mu, reciprocal, expo
     """
     share = ((place - ESCAPE) * inverses[interval >> INVERSE_SHIFT] >> INVERSE_FRACTION) - HALF
     quantile = quantiles[min(abs(share), HALF - 1) >> QUANTILE_SHIFT]
-    distance = (quantile << (exponent + POSITION_SHIFT)) // reciprocal
+    distance = (quantile << (octave + POSITION_SHIFT)) // reciprocal
     guess = mu + distance if share >= 0 else mu - distance
-    places = nearest.size
-    index = (guess >> EDGE_FRACTION) + (places >> 1)
-    code = nearest[min(max(index, 0), places - 1)]
-    below = edge_bound(code, width, edges, mu, reciprocal, exponent, points, interval)
-    low, high = 0, 1 << width  # below `low` is too low, `high` is too high
+    code = nearest[min(max((guess >> EDGE_FRACTION) + ((top + 1) >> 1), 0), top)]
+    below = edge_bound(code, top, edges, mu, reciprocal, octave, points, interval)
+    low, high = 0, top + 1  # code `low` does not begin above `place`, code `high` does
     if below <= place:
         low = code
         for _ in range(NEAR):
-            above = edge_bound(low + 1, width, edges, mu, reciprocal, exponent, points, interval)
+            above = edge_bound(low + 1, top, edges, mu, reciprocal, octave, points, interval)
             if above > place:
                 return low, below, above
             low, below = low + 1, above
+        above = interval
     else:
         high, above = code, below
         for _ in range(NEAR):
-            below = edge_bound(high - 1, width, edges, mu, reciprocal, exponent, points, interval)
+            below = edge_bound(high - 1, top, edges, mu, reciprocal, octave, points, interval)
             if below <= place:
                 return high - 1, below, above
             high, above = high - 1, below
-        low, below = 0, ESCAPE
-    above = edge_bound(high, width, edges, mu, reciprocal, exponent, points, interval)
+        below = ESCAPE
     while high - low > 1:
         middle = (low + high) >> 1
-        here = edge_bound(middle, width, edges, mu, reciprocal, exponent, points, interval)
+        here = edge_bound(middle, top, edges, mu, reciprocal, octave, points, interval)
         if here <= place:
             low, below = middle, here
         else:

@@ -1,32 +1,48 @@
 """Stage `scale`: the running scale of the residuals; formulas and formats in `model.spec.scale`.
 
-State of a channel: `fast` and `slow`, averages of the residual's magnitude, in `model.spec.scale.average_format(width)`.
+State of a channel: `fast`, in `model.spec.scale.FAST`, and `slow`, in `slow_format(width)`.
 """
 
-from model.codec.arithmetic import bit_length, round_half_up, saturate
+from model.codec.arithmetic import round_half_up, saturate
 from model.codec.compiled import compiled
+from model.spec import range as range_spec
 from model.spec import scale as spec
-from model.spec.calibrate import EDGE_FRACTION
 
-FAST_SHIFT = spec.FAST_SHIFT
-SLOW_SHIFT = spec.SLOW_SHIFT
-FAST_PART = spec.FAST_PART
-SLOW_PART = 16 - spec.FAST_PART
-LEAST = spec.LEAST_SCALE
-STEP_BITS = spec.STEP_BITS
-RISE = spec.SCALE_FRACTION - EDGE_FRACTION
+LOG_FRACTION = spec.LOG_FRACTION
+DECAY_SHIFT = spec.DECAY_SHIFT
+FAST_LIMIT = spec.FAST.maximum
+(FIRST_FRAMES, FIRST_GEAR), (SECOND_FRAMES, SECOND_GEAR) = spec.GEARS
+STEPS = spec.STEPS
+DISTANCE_FALL = range_spec.POSITION_FRACTION + 1
 
 
 @compiled
-def current(fast, slow, greatest):
-    """`(exponent, step)` of the scale: `2**exponent * (8 + step) / 8` in units of `2**-SCALE_FRACTION`."""
-    s = saturate((FAST_PART * fast + SLOW_PART * slow) >> 4, LEAST, greatest)
-    exponent = bit_length(s) - 1
-    return exponent, (s >> (exponent - STEP_BITS)) & ((1 << STEP_BITS) - 1)
+def index(fast, slow, greatest):
+    """The scale's index."""
+    return saturate(round_half_up(fast + slow, LOG_FRACTION), 0, greatest)
 
 
 @compiled
-def adapt(average, residual, shift, limit):
-    """An average after `residual`: moves `2**-shift` of the way to its magnitude, saturated at `limit`."""
-    magnitude = min(abs(residual) << RISE, limit)
-    return average + round_half_up(magnitude - average, shift)
+def distance(below, above):
+    """How far a code was off, from the positions of its edges: the entry of the step table."""
+    return min(abs(below + above) >> DISTANCE_FALL, STEPS - 1)
+
+
+@compiled
+def adapt_fast(fast, step):
+    """`fast` after a sample."""
+    return saturate(fast - round_half_up(fast, DECAY_SHIFT) + step, -FAST_LIMIT, FAST_LIMIT)
+
+
+@compiled
+def gear(age):
+    """By what power of two `slow` moves further, `age` frames after a key packet's begin."""
+    if age < FIRST_FRAMES:
+        return FIRST_GEAR
+    return SECOND_GEAR if age < SECOND_FRAMES else 0
+
+
+@compiled
+def adapt_slow(slow, step, gear, greatest):
+    """`slow` after a sample."""
+    return saturate(slow + (step << gear), 0, greatest << LOG_FRACTION)

@@ -11,14 +11,20 @@ import numpy as np
 from model.spec.numbers import Format
 
 EDGE_FRACTION: Final = 6
+CENTRE_FRACTION: Final = 3
 MAX_TABLE_WIDTH: Final = 12  # a wider converter has even edges: 2**width words of table would not be silicon
 
 
-def value_format(width: int) -> Format:
-    """Format of edges and of every value in the calibrated domain: half of full scale either way of 0."""
+def edge_format(width: int) -> Format:
+    """Format of edges and predictions: half of full scale either way of 0."""
     return Format(width + EDGE_FRACTION, EDGE_FRACTION, signed=True)
 
 
+def centre_format(width: int) -> Format:
+    """Format of a code's centre, the value that a sample has for the predictor."""
+    return Format(width + CENTRE_FRACTION, CENTRE_FRACTION, signed=True)
+
+
 def even_edges(width: int) -> np.ndarray:
-    """Edges of an even converter, int64, shape (2**width + 1,); the last lies one above `value_format(width)`."""
+    """Edges of an even converter, int64, shape (2**width + 1,); the last lies one above `edge_format(width)`."""
     return (np.arange((1 << width) + 1, dtype=np.int64) - (1 << (width - 1))) << EDGE_FRACTION

@@ -12,7 +12,7 @@ from model.spec.numbers import Format
 
 POINTS: Final = 32  # stored: F at 1/4, 1/2, ... 8 scales above the prediction
 POINT_SPACING_BITS: Final = 2  # 2**-2 scales from point to point
-POSITION_FRACTION: Final = 7  # bits of a position between two points
+POSITION_FRACTION: Final = 6  # bits of a position between two points
 PROBABILITY_BITS: Final = 16
 HALF: Final = 1 << (PROBABILITY_BITS - 1)
 POINT: Final = Format(PROBABILITY_BITS, PROBABILITY_BITS)  # F - 1/2, at most 1/2

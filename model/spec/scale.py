@@ -1,8 +1,8 @@
-"""Formats of the stage `scale`: how large residuals are at present, from a fast and a slow average of their magnitude.
+"""Formats of the stage `scale`: how large residuals are at present, as a logarithm in two parts.
 
-    s = (5 * fast + 11 * slow) / 16,  taken to 4 significant bits: 8 steps an octave
-
-The position of an edge in `F` is its distance from the prediction over `s`, by a reciprocal of 9 bits and a shift.
+The scale is `2**(index / 8 - 2)` codes, with `index` the rounded sum of `slow`, which only follows, and `fast`, which also
+decays to 0. Both move by steps that depend on how far the sample was off, in quarters of the scale: the score of the
+scale's logarithm, about proportional to `|z| - 1`, as two columns of a table of 64 entries.
 """
 
 from typing import Final
@@ -11,26 +11,28 @@ import numpy as np
 
 from model.spec.numbers import Format
 
-SCALE_FRACTION: Final = 8
-FAST_SHIFT: Final = 4
-SLOW_SHIFT: Final = 8
-FAST_PART: Final = 5  # of 16
-STEP_BITS: Final = 3  # 2**3 steps an octave
-LEAST_SCALE: Final = 1 << (SCALE_FRACTION - 2)  # 1/4 code
-RECIPROCAL_BITS: Final = 9
+OCTAVE: Final = 8  # indices an octave
+LEAST_OCTAVE: Final = -2  # index 0 is 1/4 code
+LOG_FRACTION: Final = 5  # bits of `fast` and `slow` below one index
+DECAY_SHIFT: Final = 4
+FAST: Final = Format(9, LOG_FRACTION, signed=True)  # saturates symmetrically
+STEPS: Final = 64  # entries of the step table: distances from 0 to 16 scales, in quarters
+STEP: Final = Format(8, LOG_FRACTION, signed=True)
+RECIPROCAL_BITS: Final = 7
+GEARS: Final = ((32, 3), (128, 2))  # until so many frames after a key packet's begin, `slow` moves 2**so much as far
 
 
-def average_format(width: int) -> Format:
-    """Format of both averages; they saturate at an eighth of full scale."""
-    return Format(width - 3 + SCALE_FRACTION, SCALE_FRACTION)
+def greatest_index(width: int) -> int:
+    """The greatest index: just below a sixteenth of full scale."""
+    return OCTAVE * (width - 4 - LEAST_OCTAVE) - 1
 
 
-def greatest_scale(width: int) -> int:
-    """The greatest `s`: a sixteenth of full scale, in units of `2**-SCALE_FRACTION`."""
-    return (1 << (width - 4 + SCALE_FRACTION)) - 1
+def slow_format(width: int) -> Format:
+    """Format of `slow`, which lies from 0 to `greatest_index(width)`."""
+    greatest = greatest_index(width) << LOG_FRACTION
+    return Format(greatest.bit_length(), LOG_FRACTION)
 
 
 def reciprocals() -> np.ndarray:
-    """`2**9 * 8 / (8 + m + 1/2)`, rounded: reciprocals of the middles of the 8 steps of an octave, int64, shape (8,)."""
-    steps = 1 << STEP_BITS
-    return np.array([round((steps << RECIPROCAL_BITS) * 2 / (2 * (steps + m) + 1)) for m in range(steps)], np.int64)
+    """`2**7 * 2**(-m / 8)`, rounded: reciprocals of the scales of one octave, int64, shape (8,)."""
+    return np.array([round((1 << RECIPROCAL_BITS) * 2 ** (-m / OCTAVE)) for m in range(OCTAVE)], np.int64)
