@@ -22,6 +22,9 @@ class Profile:
         Numbers of coder lanes it can have.
     peers : bool
         Whether its channels may have peers.
+    live_keys : int
+        Key packets a second on a link. More mean less lost with a packet, and a worse ratio: in `calibrated` restarts
+        cost 0.02 % at 1 a second, 0.05 % at 2, 0.10 % at 4, 0.22 % at 10, 0.42 % at 20.
     """
 
     number: int
@@ -30,11 +33,12 @@ class Profile:
     parameterised: bool
     lanes: tuple[int, ...]
     peers: bool
+    live_keys: int
 
 
 _ALL = (
-    Profile(0, "tiny", ("frame", "delta", "rice", "packet"), False, (1,), False),
-    Profile(1, "calibrated", ("frame", "calibrate", "lms", "scale", "range", "packet"), True, (1, 2, 4), True),
+    Profile(0, "tiny", ("frame", "delta", "rice", "packet"), False, (1,), False, 10),
+    Profile(1, "calibrated", ("frame", "calibrate", "lms", "scale", "range", "packet"), True, (1, 2, 4), True, 4),
 )
 PROFILES = MappingProxyType({profile.name: profile for profile in _ALL})
 
