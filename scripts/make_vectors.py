@@ -16,7 +16,8 @@ from model.codec.decompressor import decode
 from model.codec.packet import StreamError, header_check, packet_check
 from model.formats import directory
 from model.formats.codes import LATTICE
-from model.formats.pack import Source, pack
+from model.formats.pack import pack
+from model.formats.plan import Source
 from model.formats.wav import canonical_head, to_bytes
 from model.spec.config import CodecConfig
 
@@ -171,7 +172,7 @@ def main() -> None:
         }
         for name, (groups, options) in containers.items():
             with mock.patch.object(directory, "INDEX_BYTES", 200):
-                pack(groups, FOLDER / f"{name}.spk", options=options)
+                pack(groups, FOLDER / f"{name}.spk", profile="tiny", options=options)
             sources = [source for group in groups for source in group]
             index["containers"][name] = {s.name: hashlib.sha256(s.path.read_bytes()).hexdigest() for s in sources}
     (FOLDER / "index.json").write_text(json.dumps(index, indent=1) + "\n")

@@ -7,6 +7,7 @@ import pytest
 from command import Spikey, tree
 
 from model import cli
+from model.cli import console
 from model.recordings import synthesise
 
 
@@ -55,6 +56,7 @@ def refused(capsys: pytest.CaptureFixture[str], here: Path) -> Spikey:
         assert cli.run([str(argument) for argument in arguments]) == code
         out, err = capsys.readouterr()
         assert out == ""
+        err = err.replace(console.COMPILING + "\n", "")
         assert err.lstrip("\n").startswith("spikey: error: ") and err.strip("\n").count("\n") == 0
         assert tree(here) == before
         return err

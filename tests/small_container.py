@@ -1,18 +1,25 @@
 """Small recordings and containers that several tests share."""
 
+import dataclasses
 import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from model.formats import directory, wav
 from model.formats.codes import LATTICE
 from model.formats.container import Container, Source, pack
+from model.spec import shipped
+from model.spec.calibrate import EDGE_FRACTION, even_edges
+from model.spec.numbers import Format
+from model.spec.parameters import ParameterSet
 
 SEED = 20260
 SMALL = {"packet_frames": 10, "key_interval": 2}
+PROFILES = ("tiny", "calibrated")
 
 
 def walk(frames: int, channels: int = 1, *, lattice: bool = True, seed: int = SEED) -> np.ndarray:
@@ -34,12 +41,40 @@ def small_recordings(folder: Path) -> list[Source]:
     return [Source(folder / n, n) for n in ("a.wav", "b.wav", "sub/c.wav", "d.wav", "e.wav")]
 
 
-def packed(folder: Path, **options: object) -> tuple[Path, list[Source]]:
+def packed(folder: Path, profile: str = "tiny", **arguments: Any) -> tuple[Path, list[Source]]:
+    """The small recordings in a container; the second has the first for its peer."""
     folder.mkdir(exist_ok=True)
     sources = small_recordings(folder)
     out = folder / "x.spk"
-    pack([sources[:2], sources[2:3], sources[3:]], out, options={**SMALL, **options})
+    pack(groups(sources), out, profile=profile, options=SMALL, **arguments)
     return out, sources
+
+
+def groups(sources: list[Source]) -> list[list[Source]]:
+    """Groups of the small recordings; the second has the first for its peer."""
+    return [[sources[0], dataclasses.replace(sources[1], peers=(1,))], sources[2:3], sources[3:]]
+
+
+def calibration(width: int, *, seed: int = SEED) -> ParameterSet:
+    """A parameter set for a converter of `width` bits whose codes are unequal, different for each seed."""
+    even = shipped.default("calibrated")
+    edges = even_edges(width)
+    edges[1:-1] += np.random.default_rng(seed).integers(-20, 21, len(edges) - 2)
+    edges[-1] -= 1
+    form = Format(width + EDGE_FRACTION, EDGE_FRACTION, signed=True)
+    return ParameterSet("calibrated", {**even.tables, "edges": (form, edges)})
+
+
+def uncalibrated(*, seed: int = SEED) -> ParameterSet:
+    """A set with even edges, for any width, that is not the shipped one."""
+    even = shipped.default("calibrated")
+    form, weights = even.tables["weights"]
+    return ParameterSet("calibrated", {**even.tables, "weights": (form, weights - 1 - seed % 100)})
+
+
+def saved(path: Path, parameters: ParameterSet) -> Path:
+    path.write_bytes(parameters.to_bytes())
+    return path
 
 
 def with_directory(path: Path, change: Callable[[bytes], bytes]) -> Path:

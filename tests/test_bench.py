@@ -25,7 +25,7 @@ def test_every_figure_is_that_of_the_files(sources: list[Source], tmp_path: Path
     assert [result.name for result in results] == [source.name for source in sources]
     for source, result in zip(sources, results, strict=True):
         out = tmp_path / "x.spk"
-        pack([[Source(source.path, "")]], out, overwrite=True)
+        pack([[Source(source.path, "")]], out, profile="tiny", overwrite=True)
         wav_bytes, size = source.path.stat().st_size, out.stat().st_size
         samples = (wav_bytes - 44) // 2
         figures = result.figures
@@ -36,7 +36,7 @@ def test_every_figure_is_that_of_the_files(sources: list[Source], tmp_path: Path
         assert result.encode_seconds > 0 < result.decode_seconds
         assert result.ledger.total == size
     assert grouped is not None
-    pack(bench.grouped_sources(sources, "auto"), tmp_path / "all.spk")
+    pack(bench.grouped_sources(sources, "auto"), tmp_path / "all.spk", profile="tiny")
     assert grouped.figures.bytes == (tmp_path / "all.spk").stat().st_size
     assert len(Container.open(tmp_path / "all.spk").streams) == 2
 
@@ -56,7 +56,8 @@ def test_restarts_cost_what_one_key_packet_saves(sources: list[Source], tmp_path
     result = bench.measure("x", [sources], "tiny", tmp_path, options=options)
     payload = []
     for interval in (1, 1 << 32):
-        pack([sources], out := tmp_path / f"{interval}.spk", options={"packet_frames": 100, "key_interval": interval})
+        out = tmp_path / f"{interval}.spk"
+        pack([sources], out, profile="tiny", options={"packet_frames": 100, "key_interval": interval})
         ledger = Container.open(out).ledger()
         payload.append(ledger.payload_coded + ledger.payload_raw)
     assert result.ledger.key_packets == result.ledger.packets > 100

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_container import SEED, packed, walk
+from small_container import SEED, calibration, packed, walk
 
 from model.codec.compressor import Compressor, encode
 from model.formats.container import FormatError, is_stream, read_stream
@@ -49,6 +49,28 @@ def test_a_pause_is_a_gap_in_one_run(tmp_path: Path) -> None:
     (found,) = read_stream(tmp_path / "c.bin")
     assert [(g.start, g.frames) for g in found.gaps] == [(20, 7)]
     assert found.frames[:, 0].tolist() == [1] * 20 + [0] * 7 + [1] * 20
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_a_capture_of_calibrated_packets(tmp_path: Path, jobs: int) -> None:
+    config = CodecConfig("calibrated", 4, 12, 16, 2, 2, (0, 1, 0, 3))
+    frames = (walk(200, 4).astype(np.int64) >> 4) + 2048
+    path = tmp_path / "capture.bin"
+    path.write_bytes(encode(frames, config))
+    assert is_stream(path)
+    (found,) = read_stream(path, jobs=jobs)
+    assert np.array_equal(found.frames, frames)
+    assert (found.shape.lanes, found.shape.peers, found.gaps, found.damage) == (2, (0, 1, 0, 3), [], [])
+    own = calibration(12)
+    path.write_bytes(encode(frames, config, parameters=own))
+    with pytest.raises(FormatError) as caught:
+        read_stream(path, [calibration(12, seed=1)], jobs=jobs)
+    assert str(caught.value) == (
+        f"{path}: packet: needs the parameter set {own.identifier:016x}, which is not known here; "
+        "give its file with --parameters"
+    )
+    (found,) = read_stream(path, [own], jobs=jobs)
+    assert np.array_equal(found.frames, frames)
 
 
 def test_other_files_are_no_captures(tmp_path: Path) -> None:

@@ -2,14 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from command import Spikey, tree
 
 from model import cli
-from model.codec import compressor, tiny
+from model.codec import compressor
+from model.codec.calibrated import Calibrated
 from model.codec.packet import Packet, scan
+from model.codec.tiny import Tiny
 from model.formats import wav
 from model.formats.codes import LATTICE
 from model.spec.config import CodecConfig
@@ -120,17 +123,20 @@ def test_verify_against_other_originals(here: Path, spikey: Spikey, refused: Spi
 def test_a_decoder_that_errs_is_noticed_and_nothing_is_written(
     here: Path, refused: Spikey, monkeypatch: pytest.MonkeyPatch, old: bytes | None
 ) -> None:
-    right = tiny.decode
+    def wrong(right: Any) -> Any:
+        def decode(chain: Any, payload: np.ndarray, frames: np.ndarray, *others: Any) -> bool:
+            good = right(chain, payload, frames, *others)
+            frames[-1, 0] ^= 1
+            return good
 
-    def wrong(payload, first, ends, width, last, mean, frames):
-        used = right(payload, first, ends, width, last, mean, frames)
-        frames[-1, 0] ^= 1
-        return used
+        return decode
 
-    monkeypatch.setattr(tiny, "decode", wrong)
+    for chain in (Tiny, Calibrated):
+        monkeypatch.setattr(chain, "decode", wrong(chain.decode))
     if old:
         (here / "one.wav.spk").write_bytes(old)
     assert "CRC-32" in refused("compress", "one.wav", "--force")
+    assert "CRC-32" in refused("compress", "one.wav", "--force", "--profile", "tiny")
     assert "CRC-32" in refused("bench", "session", "--json", "b.json")
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from command import Spikey, tree
+from small_container import calibration, saved
 
 from model import cli
+from model.cli import console
 from model.formats import disk
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,6 +36,26 @@ MANY = [
     (("compress", "one.wav", "--profile", "tinny"), 1, "did you mean 'tiny'"),
     (("compress", "one.wav", "--packet-frames", "70000"), 1, "packet_frames: 70000 is out of range"),
     (("compress", "one.wav", "--key-interval", "0"), 1, "key_interval: 0 is out of range"),
+    (("compress", "one.wav", "--lanes", "3"), 1, "lanes: 3 is not possible in profile 'calibrated'; it has 1, 2, 4"),
+    (("compress", "one.wav", "--profile", "tiny", "--lanes", "2"), 1, "lanes: 2 is not possible in profile 'tiny'"),
+    (("compress", "one.wav", "--config", "lanes.yaml"), 1, "lanes.yaml: lanes: 3 is not possible in profile"),
+    (("compress", "one.wav", "--config", "words.yaml"), 1, "words.yaml: lanes: 'two' is not possible; give a whole"),
+    (
+        ("compress", "one.wav", "--config", "number.yaml"),
+        1,
+        "number.yaml: parameters: 7 is not possible; give the name",
+    ),
+    (("compress", "one.wav", "--config", "lost.yaml"), 1, "lost.spkp: is not a file; give a parameter set"),
+    (("compress", "one.wav", "--parameters", "lost.spkp"), 1, "lost.spkp: is not a file; give a parameter set"),
+    (("compress", "one.wav", "--parameters", "pipe"), 1, "pipe: is no regular file; give a file"),
+    (("compress", "one.wav", "--parameters", "text.wav"), 1, "text.wav: parameter set: does not begin with 'SPKP'"),
+    (("compress", "one.wav", "--parameters", "cut.spkp"), 1, "cut.spkp: parameter set: its CRC-32 does not match"),
+    (("compress", "one.wav", "--parameters", "twelve.spkp"), 1, "one.wav: parameter set: calibrates a converter of 12"),
+    (
+        ("compress", "one.wav", "--parameters", "twelve.spkp", "--profile", "tiny"),
+        1,
+        "one.wav: parameters: profile 'tiny' has none; leave them out",
+    ),
     (("compress", "one.wav", "--config", "none.yaml"), 1, "none.yaml: is not a file; give a YAML file"),
     (("compress", "one.wav", "--config", "session"), 1, "session: is not a file; give a YAML file"),
     (("compress", "one.wav", "--config", "pipe"), 1, "pipe: is not a file; give a YAML file"),
@@ -68,6 +90,10 @@ MANY = [
     (("decompress", "pipe"), 1, "pipe: is no regular file; give a file"),
     (("decompress", "good.bin", "-o", "x.wav", "--rate", "100"), 2, "--rate"),
     (("decompress", "cut.bin", "-o", "x.wav"), 1, "cut.bin: "),
+    (("decompress", "good.bin", "-o", "x.wav", "--parameters", "lost.spkp"), 1, "lost.spkp: is not a file"),
+    (("decompress", "good.bin", "-o", "x.wav", "--config", "lost.yaml"), 1, "lost.spkp: is not a file"),
+    (("info", "good.bin", "--parameters", "cut.spkp"), 1, "cut.spkp: parameter set: its CRC-32 does not match"),
+    (("verify", "good.bin", "--parameters", "lost.spkp"), 1, "lost.spkp: is not a file"),
     (("info", "none.spk"), 1, "none.spk: is not a file"),
     (("info", "text.wav"), 1, "text.wav: magic"),
     (("info", "pipe"), 1, "pipe: is no regular file; give a file"),
@@ -106,6 +132,12 @@ def test_what_cannot_be_done_is_said_in_one_line(
     (here / "list.yaml").write_text("- tiny\n")
     (here / "full.yaml").write_text("profile: full\n")
     (here / "frames.yaml").write_text("packet_frames: -1\n")
+    (here / "lanes.yaml").write_text("lanes: 3\n")
+    (here / "words.yaml").write_text("lanes: two\n")
+    (here / "number.yaml").write_text("parameters: 7\n")
+    (here / "lost.yaml").write_text("parameters: lost.spkp\n")
+    saved(here / "twelve.spkp", calibration(12))
+    (here / "cut.spkp").write_bytes((here / "twelve.spkp").read_bytes()[:-1])
     os.mkfifo(here / "pipe")
     for name in ("good.bin", "tree.bin"):
         shutil.copy(originals.parent / name, here)
@@ -165,18 +197,19 @@ def test_help_is_quick_because_it_loads_nothing_heavy() -> None:
     assert not {"numpy", "numba", "rich", "torch", "amaranth"} & set(done.stderr.split())
 
 
-def test_first_compilation_is_announced_once(here: Path) -> None:
+def test_compilation_is_announced_when_it_happens(here: Path) -> None:
+    """Encoding is compiled by the first command, decoding by the second; the third finds both."""
     said = []
-    for _ in range(2):
+    for command in ("compress one.wav --profile tiny --no-verify", *["decompress one.wav.spk --force"] * 2):
         done = subprocess.run(
-            [sys.executable, "-m", "model.cli", "compress", "none.wav"],
+            [sys.executable, "-m", "model.cli", *command.split()],
             env={**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(here / "cache")},
             capture_output=True,
             text=True,
-            check=False,
+            check=True,
         )
-        said.append([line.split(":")[1] for line in done.stderr.splitlines()])
-    assert said == [[" compiling the codec for this machine, once", " error"], [" error"]]
+        said.append(done.stderr)
+    assert said == [console.COMPILING + "\n", console.COMPILING + "\n", ""]
 
 
 def test_a_cache_that_cannot_be_made_is_said_in_one_line(here: Path) -> None:

@@ -2,15 +2,19 @@
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from small_container import SEED, SMALL, packed, walk, with_directory
+from small_container import PROFILES, SMALL, groups, packed, walk, with_directory
 
+from model.codec import decompressor
+from model.codec.packet import Shape
 from model.formats import directory, restore, wav
+from model.formats import pack as packing
 from model.formats.codes import Mapping
 from model.formats.container import Container, FormatError, Source, pack
-from model.spec import packet as packet_spec
+from model.spec import shipped
 from model.spec.config import CodecConfig, ConfigError
 
 
@@ -22,8 +26,9 @@ def assert_restored(container: Container, target: Path, sources: list[Source]) -
         assert (target / source.name).read_bytes() == source.path.read_bytes()
 
 
-def test_every_original_comes_back(tmp_path: Path) -> None:
-    out, sources = packed(tmp_path / "in")
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_original_comes_back(tmp_path: Path, profile: str) -> None:
+    out, sources = packed(tmp_path / "in", profile)
     container = Container.open(out)
     assert [(s.channels, s.frames) for s in container.streams] == [(2, 45), (3, 15), (1, 21), (1, 0)]
     assert [f.name for f in container.files] == [s.name for s in sources]
@@ -33,18 +38,56 @@ def test_every_original_comes_back(tmp_path: Path) -> None:
     assert str(container.verify()) == "5 files intact"
     assert_restored(container, tmp_path / "out", sources)
     assert sorted(p.name for p in (tmp_path / "in").iterdir()) == ["a.wav", "b.wav", "d.wav", "e.wav", "sub", "x.spk"]
-    config = container.config(0)
-    assert config == CodecConfig("tiny", 2, 10, 10, 2)
+    peers = (0, 1) if profile == "calibrated" else ()
+    assert container.config(0) == CodecConfig(profile, 2, 10, 10, 2, peers=peers)
     assert container.config(3) is None
+    assert container.shape(3) is None
+    even = shipped.default(profile).identifier if profile == "calibrated" else None
+    assert container.shape(1) == Shape(profile, 3, container.streams[1].mapping.width, 1, even)
 
 
-def test_jobs_do_not_change_the_bytes(tmp_path: Path) -> None:
-    out, sources = packed(tmp_path / "in")
+@pytest.mark.parametrize("profile", PROFILES)
+def test_jobs_do_not_change_the_bytes(tmp_path: Path, profile: str) -> None:
+    out, sources = packed(tmp_path / "in", profile)
     done: list[int] = []
-    pack([sources[:2], sources[2:3], sources[3:]], tmp_path / "y.spk", options=SMALL, jobs=3, progress=done.append)
+    options: dict[str, Any] = {"profile": profile, "options": SMALL, "jobs": 3}
+    pack(groups(sources), tmp_path / "y.spk", **options, progress=done.append)
     assert (tmp_path / "y.spk").read_bytes() == out.read_bytes()
     assert sum(done) == 45 + 27 + 15 * 3 + 21
     assert Container.open(out).unpack(tmp_path / "out", jobs=3).ok
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("jobs", [1, 2, 5])
+@pytest.mark.parametrize("push", [1, 300, 1 << 25])
+def test_one_stream_on_many_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: str, jobs: int, push: int
+) -> None:
+    """Bytes and originals are the same however much is pushed together, and whatever the decoder takes at once."""
+    monkeypatch.setattr(packing, "CHUNK_SAMPLES", 100)
+    monkeypatch.setattr(packing, "PUSH_SAMPLES", push)
+    monkeypatch.setattr(decompressor, "BATCH_SAMPLES", push)
+    monkeypatch.setattr(decompressor, "MOST_SAMPLES", 2 * push)
+    sources = []
+    for number, frames in enumerate((1003, 977)):
+        path = tmp_path / f"{number}.wav"
+        wav.write_wav(path, walk(frames, 2, seed=number), 19531)
+        sources.append(Source(path, path.name, (0, 1) if number == 0 else (2, 2)))
+    out = tmp_path / "x.spk"
+    done: list[int] = []
+    pack([sources], out, profile=profile, options=SMALL, jobs=jobs, progress=done.append)
+    pack([sources], tmp_path / "one.spk", profile=profile, options=SMALL)
+    assert out.read_bytes() == (tmp_path / "one.spk").read_bytes()
+    assert sum(done) == 2 * (1003 + 977)
+    container = Container.open(out)
+    config = container.config(0)
+    assert config is not None and config.peers == ((0, 1, 2, 2) if profile == "calibrated" else ())
+    done.clear()
+    assert container.verify(jobs=jobs, progress=done.append).ok
+    assert sum(done) == 2 * (1003 + 977)
+    container.unpack(tmp_path / "out", jobs=jobs)
+    for source in sources:
+        assert (tmp_path / "out" / source.name).read_bytes() == source.path.read_bytes()
 
 
 @pytest.mark.parametrize("samples", [1, 7, 20, 45, 90, 1000])
@@ -58,12 +101,13 @@ def test_files_are_restored_in_pieces(tmp_path: Path, monkeypatch: pytest.Monkey
     assert_restored(Container.open(out), tmp_path / "out", sources)
 
 
+@pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("live", [False, True])
-def test_a_lone_file_needs_24_bytes(tmp_path: Path, live: bool) -> None:
+def test_a_lone_file_needs_24_bytes(tmp_path: Path, live: bool, profile: str) -> None:
     path = tmp_path / "one.wav"
     wav.write_wav(path, walk(98687), 19531)
     out = tmp_path / "one.wav.spk"
-    pack([[Source(path, "")]], out, live=live)
+    pack([[Source(path, "")]], out, live=live, profile=profile)
     container = Container.open(out)
     ledger = container.ledger()
     assert ledger.container == 24
@@ -79,24 +123,9 @@ def test_a_lone_file_needs_24_bytes(tmp_path: Path, live: bool) -> None:
     assert (tmp_path / "folder" / "one.wav").read_bytes() == path.read_bytes()
 
 
-def test_the_ledger_adds_up(tmp_path: Path) -> None:
-    noise = np.random.default_rng(SEED).integers(-32768, 32768, (32, 1)).astype(np.int16)  # stored raw
-    wav.write_wav(tmp_path / "noise.wav", noise, 100)
-    wav.write_wav(tmp_path / "walk.wav", walk(32), 100)
-    out = tmp_path / "x.spk"
-    pack([[Source(tmp_path / n, n)] for n in ("noise.wav", "walk.wav")], out, options=SMALL)
-    ledger = Container.open(out).ledger()
-    assert (ledger.packets, ledger.key_packets, ledger.raw_packets) == (8, 4, 4)
-    assert ledger.payload_raw == 32 * 2
-    assert ledger.packet_headers == 8 * packet_spec.HEADER_BYTES + 4 * packet_spec.KEY_HEADER_BYTES
-    assert (ledger.header_checks, ledger.packet_checks, ledger.damaged) == (8, 32, 0)
-    assert ledger.total == out.stat().st_size
-    out.write_bytes(out.read_bytes() + b"??")
-    assert Container.open(out).ledger() == ledger + type(ledger)(damaged=2)
-
-
-def test_random_access_reads_every_range(tmp_path: Path) -> None:
-    out, sources = packed(tmp_path / "in")
+@pytest.mark.parametrize("profile", PROFILES)
+def test_random_access_reads_every_range(tmp_path: Path, profile: str) -> None:
+    out, sources = packed(tmp_path / "in", profile)
     container = Container.open(out)
     for number, source in enumerate(sources):
         whole = wav.read(source.path).samples
@@ -108,11 +137,12 @@ def test_random_access_reads_every_range(tmp_path: Path) -> None:
             container.read(number, 0, len(whole) + 1)
 
 
-def test_random_access_enters_at_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("profile", PROFILES)
+def test_random_access_enters_at_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: str) -> None:
     monkeypatch.setattr(directory, "INDEX_BYTES", 60)
     wav.write_wav(tmp_path / "a.wav", walk(2000, 2), 19531)
     out = tmp_path / "x.spk"
-    pack([[Source(tmp_path / "a.wav", "")]], out, options=SMALL)
+    pack([[Source(tmp_path / "a.wav", "")]], out, profile=profile, options=SMALL)
     container = Container.open(out)
     stream, whole = container.streams[0], walk(2000, 2)
     assert len(stream.index) > 20

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_container import SEED, packed, restore, walk
+from small_container import PROFILES, SEED, packed, restore, walk
 
 from model.codec.compressor import encode
 from model.formats import wav
@@ -56,8 +56,9 @@ def check_damaged(path: Path, sources: list[Source], target: Path) -> str:
     return "gaps" if report.gaps else "damage only"
 
 
-def test_every_flip_of_every_byte_is_noticed(tmp_path: Path) -> None:
-    out, sources = packed(tmp_path / "in")
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_flip_of_every_byte_is_noticed(tmp_path: Path, profile: str) -> None:
+    out, sources = packed(tmp_path / "in", profile)
     good = out.read_bytes()
     outcomes = []
     for at, mask in itertools.product(range(len(good)), (0x10, 0xFF)):
@@ -69,16 +70,18 @@ def test_every_flip_of_every_byte_is_noticed(tmp_path: Path) -> None:
     assert outcomes.count("gaps") == 2 * len(good) - outcomes.count("refused")
 
 
-def test_every_truncation_is_noticed(tmp_path: Path) -> None:
-    out, sources = packed(tmp_path / "in")
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_truncation_is_noticed(tmp_path: Path, profile: str) -> None:
+    out, sources = packed(tmp_path / "in", profile)
     good = out.read_bytes()
     size = Container.open(out).directory.size
     outcomes = [check_damaged(restore(out, good[:n]), sources, tmp_path / "out") for n in range(len(good))]
     assert outcomes == ["refused"] * size + ["gaps"] * (len(good) - size)
 
 
-def test_bytes_inserted_removed_or_added_are_noticed(tmp_path: Path) -> None:
-    out, sources = packed(tmp_path / "in")
+@pytest.mark.parametrize("profile", PROFILES)
+def test_bytes_inserted_removed_or_added_are_noticed(tmp_path: Path, profile: str) -> None:
+    out, sources = packed(tmp_path / "in", profile)
     good = out.read_bytes()
     rng = np.random.default_rng(SEED)
     assert check_damaged(restore(out, good + b"more"), sources, tmp_path / "out") == "damage only"
@@ -116,7 +119,8 @@ def test_packets_that_contradict_the_directory_are_damage(tmp_path: Path, config
     assert sum(d.size for d in report.damage) == stream.size
 
 
-def test_packets_of_another_stream_are_never_taken_for_ones_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("profile", PROFILES)
+def test_packets_of_another_stream_are_never_taken_for_ones_own(tmp_path: Path, profile: str) -> None:
     """Bytes removed across the border of two streams of equal shape leave packets of one where the other's stood."""
     sources = []
     for number in range(3):
@@ -124,7 +128,7 @@ def test_packets_of_another_stream_are_never_taken_for_ones_own(tmp_path: Path) 
         wav.write_wav(path, walk(50, seed=number), 19531)
         sources.append(Source(path, path.name))
     out = tmp_path / "x.spk"
-    pack([[source] for source in sources], out, options={"packet_frames": 10})
+    pack([[source] for source in sources], out, profile=profile, options={"packet_frames": 10})
     good, streams = out.read_bytes(), Container.open(out).streams
     for begin in range(streams[0].offset, streams[1].offset, 13):
         for end in range(streams[1].offset, streams[2].offset, 13):

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_container import SEED, restore, walk, with_directory
+from small_container import SEED, packed, restore, uncalibrated, walk, with_directory
 
 from model.formats import directory, wav
 from model.formats.container import Container, FormatError, Source, pack
+from model.spec import shipped
 from model.spec.numbers import Format
 from model.spec.parameters import ParameterSet
 
@@ -27,8 +28,10 @@ def test_parameter_sets_are_embedded_and_refused_when_damaged(tmp_path: Path) ->
     wav.write_wav(tmp_path / "a.wav", walk(5), 100)
     table = np.random.default_rng(SEED).integers(0, 4096, 8)
     parameters = ParameterSet("tiny", {"edges": (Format(12), table)})
+    section = parameters.to_bytes()
     out = tmp_path / "x.spk"
-    pack([[Source(tmp_path / "a.wav", "")]], out, parameter_sets=[parameters])
+    pack([[Source(tmp_path / "a.wav", "")]], out)
+    with_directory(out, lambda body: body + directory.varint(len(section)) + section)
     container = Container.open(out)
     found = container.parameter_sets[parameters.identifier]
     assert np.array_equal(found.tables["edges"][1], table)
@@ -36,12 +39,55 @@ def test_parameter_sets_are_embedded_and_refused_when_damaged(tmp_path: Path) ->
     given = ParameterSet("tiny", {"edges": (Format(12), table[:4])})
     assert set(Container.open(out, [given]).parameter_sets) == {parameters.identifier, given.identifier}
     good = out.read_bytes()
-    section = parameters.to_bytes()
     for at in range(len(section)):
         broken = section[:at] + bytes((section[at] ^ 1,)) + section[at + 1 :]
         with_directory(restore(out, good), lambda body, broken=broken: body.replace(section, broken))
         with pytest.raises(FormatError, match="parameter set"):
             Container.open(out)
+
+
+def sets_of(container: Container) -> list[int | None]:
+    """The parameter sets of the three streams that have packets."""
+    shapes = map(container.shape, range(3))
+    return [shape.parameter_set for shape in shapes if shape is not None]
+
+
+@pytest.mark.parametrize("embed", [True, False])
+def test_a_users_set_goes_into_the_container_once_unless_declined(tmp_path: Path, embed: bool) -> None:
+    parameters = uncalibrated()
+    out, sources = packed(tmp_path / "in", "calibrated", parameters=parameters, embed=embed)
+    container = Container.open(out)
+    assert [p.identifier for p in container.directory.parameter_sets] == [parameters.identifier] * embed
+    assert sets_of(container) == [parameters.identifier] * 3
+    if embed:
+        assert container.verify().ok
+    else:
+        name = f"{parameters.identifier:016x}"
+        for use in (container.verify, lambda: container.unpack(tmp_path / "out"), lambda: container.read(0, 0, 1)):
+            with pytest.raises(FormatError) as caught:
+                use()
+            words = f"needs the parameter set {name}, which is not known here; give its file with --parameters"
+            assert str(caught.value) == f"{out}: packet: {words}"
+        assert not (tmp_path / "out").exists()
+        with pytest.raises(FormatError, match=name):
+            Container.open(out, [uncalibrated(seed=1)]).verify()
+        container = Container.open(out, [uncalibrated(seed=1), parameters])
+    assert container.unpack(tmp_path / "out", jobs=2).ok
+    for number, source in enumerate(sources):
+        assert (tmp_path / "out" / source.name).read_bytes() == source.path.read_bytes()
+        whole = wav.read(source.path).samples
+        assert np.array_equal(container.read(number, len(whole) // 2, len(whole)), whole[len(whole) // 2 :])
+
+
+def test_shipped_sets_are_never_embedded(tmp_path: Path) -> None:
+    out, _ = packed(tmp_path / "in", "calibrated", parameters=shipped.default("calibrated"))
+    default, _ = packed(tmp_path / "default", "calibrated")
+    for path in (out, default):
+        assert Container.open(path).directory.parameter_sets == ()
+    lattice = shipped.default("calibrated", lattice=True).identifier
+    even = shipped.default("calibrated").identifier
+    assert sets_of(Container.open(default)) == [lattice, even, even]
+    assert sets_of(Container.open(out)) == [even] * 3
 
 
 def test_directories_that_make_no_sense_are_refused(tmp_path: Path) -> None:

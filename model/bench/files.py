@@ -150,6 +150,12 @@ def bench(
 
 
 def grouped_sources(sources: Sequence[Source], mode: Mode) -> list[list[Source]]:
-    """`sources` in groups of simultaneous recordings; `mode` as in `model.recordings.group`."""
+    """`sources` in groups of simultaneous recordings, with their peers; `mode` as in `model.recordings.group`."""
     by_path = {source.path: source for source in sources}
-    return [[by_path[path] for path in members] for members in group_recordings(list(by_path), mode)]
+    groups = []
+    for stream in group_recordings(list(by_path), mode):
+        own = len(stream.peers) // len(stream.paths)
+        peers = [stream.peers[n * own : (n + 1) * own] for n in range(len(stream.paths))]
+        members = zip(stream.paths, peers, strict=True)
+        groups.append([dataclasses.replace(by_path[path], peers=helped) for path, helped in members])
+    return groups

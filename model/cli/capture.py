@@ -1,5 +1,6 @@
 """Bare captures of packets to WAV files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -11,9 +12,19 @@ from model.formats import disk, wav
 from model.formats.codes import LATTICE_MAPPING, LATTICE_WIDTH, Mapping
 from model.formats.container import FormatError, read_stream
 from model.spec.operating import DEFAULT_RATE
+from model.spec.parameters import ParameterSet
 
 
-def decompress(path: Path, out: Path, *, rate: int | None, recover: bool, force: bool) -> None:
+def decompress(
+    path: Path,
+    out: Path,
+    parameter_sets: Sequence[ParameterSet],
+    *,
+    rate: int | None,
+    jobs: int,
+    recover: bool,
+    force: bool,
+) -> None:
     """Decode the capture `path` to the WAV file `out`, or to several numbered ones if the device restarted in it.
 
     10-bit codes are put on the lattice of 16-bit samples, others are shifted up to 16 bits. Frames that are missing
@@ -22,10 +33,10 @@ def decompress(path: Path, out: Path, *, rate: int | None, recover: bool, force:
     Raises
     ------
     FormatError
-        If frames are missing and `recover` is false.
+        If frames are missing and `recover` is false, or the packets' parameter set is not known.
     """
     sources.refuse_to_replace(out, [path])
-    runs = read_stream(path)
+    runs = read_stream(path, parameter_sets, jobs=jobs)
     problems = [
         f"run {n}: frames {g.start} to {g.start + g.frames}, {g.reason}" for n, r in enumerate(runs) for g in r.gaps
     ]

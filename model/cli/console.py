@@ -1,11 +1,13 @@
 """What the commands say: progress and notices on stderr, tables on stdout."""
 
 import contextlib
+import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
 import click
 
+COMPILING = "spikey: compiling what this needs of the codec for this machine, once: some seconds"
 _WIDE = 1000  # columns: what is not read on a terminal is never folded
 
 
@@ -38,19 +40,21 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], 
     Console(width=None if sys.stdout.isatty() else _WIDE).print(found)
 
 
+@functools.cache  # one listener, however many commands a process runs
 def say_first_compilation() -> None:
-    """Say, before the codec is first compiled on this machine, that it takes a while; makes the folder it goes to.
+    """From now on, say before the codec is first compiled on this machine that it takes a while.
+
+    What was compiled is kept and not compiled again; whatever a later command needs besides is said there.
 
     Raises
     ------
     click.ClickException
-        If the folder cannot be made.
+        If the folder where it is kept cannot be made.
     """
+    from numba.core import event
+
     from model.codec.compiled import CACHE_FOLDER
 
-    if CACHE_FOLDER.is_dir():
-        return
-    click.echo("spikey: compiling the codec for this machine, once: some seconds", err=True)
     try:
         CACHE_FOLDER.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -58,3 +62,18 @@ def say_first_compilation() -> None:
             f"{CACHE_FOLDER}: cannot keep compiled code there: {error.strerror}; "
             "set NUMBA_CACHE_DIR to a folder that can be written"
         ) from None
+
+    class Announcement(event.Listener):
+        """Says it once; numba tells of every function that it does not find in its cache."""
+
+        said = False
+
+        def on_start(self, event: object) -> None:
+            if not self.said:
+                self.said = True
+                click.echo(COMPILING, err=True)
+
+        def on_end(self, event: object) -> None:
+            pass
+
+    event.register("numba:compile", Announcement())

@@ -10,13 +10,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model.cli import console, settings, sources
+from model.formats import DEFAULT_PROFILE
 
 if TYPE_CHECKING:
     from model.formats.container import Container, Source
 
 PATH = click.Path(path_type=Path)
 JOBS = click.option(
-    "--jobs", type=click.IntRange(1), default=os.cpu_count(), show_default=True, help="Streams worked on together."
+    "--jobs", type=click.IntRange(1), default=os.cpu_count(), show_default=True, help="Threads; bytes are the same."
+)
+PARAMETERS = click.option(
+    "--parameters",
+    metavar="FILE",
+    type=PATH,
+    multiple=True,
+    help="A parameter set that is neither shipped nor embedded. More than one can be given.",
 )
 
 
@@ -25,9 +33,15 @@ JOBS = click.option(
 @click.option("--input_file", "input_file", type=PATH, help="The same as IN.")
 @click.option("-o", "--output", "--output_file", "out", metavar="OUT", type=PATH, help="Default: IN with '.spk' added.")
 @click.option(
-    "--config", metavar="FILE", type=PATH, help="YAML with profile, group, live, packet_frames, key_interval."
+    "--config",
+    metavar="FILE",
+    type=PATH,
+    help=f"YAML with any of {', '.join(settings.KEYS)}.",
 )
-@click.option("--profile", metavar="NAME", help="The stages that samples flow through. [default: tiny]")
+@click.option("--profile", metavar="NAME", help=f"The stages that samples flow through. [default: {DEFAULT_PROFILE}]")
+@click.option("--parameters", metavar="FILE", type=PATH, help="A parameter set, instead of the shipped ones.")
+@click.option("--no-embed", is_flag=True, help="Leave that set out of OUT; whoever reads it must give it again.")
+@click.option("--lanes", type=int, help="Coders side by side, for faster hardware. [default: 1]")
 @click.option("--group", type=click.Choice(settings.GROUPS), help="Which files are simultaneous. [default: auto]")
 @click.option("--live", is_flag=True, default=None, help="Short packets, for a link.")
 @click.option("--packet-frames", type=int, help="Frames in a packet.")
@@ -41,30 +55,34 @@ def compress(
     out: Path | None,
     config: Path | None,
     jobs: int,
+    no_embed: bool,
     no_verify: bool,
     force: bool,
     **typed: Any,
 ) -> None:
     """Compress IN, a WAV file or a folder with WAV files in or below it, without any loss."""
     path = sources.one_of(recording, input_file, "IN")
-    chosen: dict[str, Any] = {"profile": "tiny", "group": "auto", "live": False}
+    chosen: dict[str, Any] = {"profile": DEFAULT_PROFILE, "group": "auto", "live": False}
     chosen.update(settings.load(config) if config else {})
     chosen.update({key: value for key, value in typed.items() if value is not None})
     console.say_first_compilation()
     found = sources.find(path)
     out = out or sources.container_of(path)
     sources.refuse_to_replace(out, [source.path for source in found])
-    _compress(found, out, chosen, jobs=jobs, verify=not no_verify, force=force)
+    _compress(found, out, chosen, jobs=jobs, embed=not no_embed, verify=not no_verify, force=force)
 
 
-def _compress(found: list[Source], out: Path, chosen: dict[str, Any], *, jobs: int, verify: bool, force: bool) -> None:
+def _compress(
+    found: list[Source], out: Path, chosen: dict[str, Any], *, jobs: int, embed: bool, verify: bool, force: bool
+) -> None:
     """Pack beside `out`, check, and only then give it its name."""
     from model.bench import Figures, compare, grouped_sources
     from model.formats import disk
     from model.formats.container import Container, pack
 
     disk.check_target(out, overwrite=force)
-    options: dict[str, Any] = {key: chosen[key] for key in ("packet_frames", "key_interval") if key in chosen}
+    options: dict[str, Any] = {key: chosen[key] for key in ("packet_frames", "key_interval", "lanes") if key in chosen}
+    given = sources.parameter_sets([chosen["parameters"]] if "parameters" in chosen else [])
     groups = grouped_sources(found, chosen["group"])
     samples = sum(source.path.stat().st_size // 2 for source in found)
     with tempfile.TemporaryDirectory(prefix=".spikey.", dir=out.parent) as scratch:
@@ -77,9 +95,11 @@ def _compress(found: list[Source], out: Path, chosen: dict[str, Any], *, jobs: i
                 live=chosen["live"],
                 jobs=jobs,
                 options=options,
+                parameters=given[0] if given else None,
+                embed=embed,
                 progress=advance,
             )
-        container = Container.open(beside)
+        container = Container.open(beside, given)
         if verify:
             originals = {source.name: source.path for source in found}
             with console.progress("verify", samples) as advance:
@@ -95,8 +115,12 @@ def _compress(found: list[Source], out: Path, chosen: dict[str, Any], *, jobs: i
 @click.option("--input_file", "input_file", type=PATH, help="The same as IN.")
 @click.option("-o", "--output", "--output_file", "out", metavar="OUT", type=PATH, help="Default: IN without '.spk'.")
 @click.option(
-    "--config", metavar="FILE", type=PATH, help="Accepted as compress accepts it; IN itself says how to decode."
+    "--config",
+    metavar="FILE",
+    type=PATH,
+    help="Accepted as compress accepts it; IN itself says how to decode, but for its parameters.",
 )
+@PARAMETERS
 @click.option("--rate", type=click.IntRange(1, (1 << 32) - 1), help="Of a bare capture, in Hz. [default: 19531]")
 @JOBS
 @click.option("--recover", is_flag=True, help="Restore what is intact of a damaged file; the rest becomes mid-scale.")
@@ -106,6 +130,7 @@ def decompress(
     input_file: Path | None,
     out: Path | None,
     config: Path | None,
+    parameters: tuple[Path, ...],
     rate: int | None,
     jobs: int,
     recover: bool,
@@ -113,20 +138,22 @@ def decompress(
 ) -> None:
     """Restore the originals from the container IN, or a WAV file from a bare capture of packets."""
     path = sources.one_of(container, input_file, "IN")
-    if config:
-        settings.load(config)
+    chosen = settings.load(config) if config else {}
+    parameters += (chosen["parameters"],) if "parameters" in chosen else ()
     console.say_first_compilation()
     from model.cli import capture
     from model.formats import disk
     from model.formats.container import Container, is_stream
 
     sources.check_file(path)
+    sets = sources.parameter_sets(parameters)
     if is_stream(path):
-        capture.decompress(path, out or _without_suffix(path, ".wav"), rate=rate, recover=recover, force=force)
+        target = out or _without_suffix(path, ".wav")
+        capture.decompress(path, target, sets, rate=rate, jobs=jobs, recover=recover, force=force)
         return
     if rate is not None:
         raise click.UsageError(f"--rate: {path} is no bare capture and knows its rate; leave it out")
-    opened = Container.open(path)
+    opened = Container.open(path, sets)
     target = out or _default_target(opened)
     for restored in opened.targets(target):
         sources.refuse_to_replace(restored, [path])

@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model.cli import console, sources
-from model.cli.convert import JOBS, PATH
+from model.cli.convert import JOBS, PARAMETERS, PATH
 
 if TYPE_CHECKING:
+    from model.codec.packet import Shape
     from model.formats.container import Container
+    from model.spec.parameters import ParameterSet
 
 
 @click.command()
 @click.argument("container", metavar="FILE", type=PATH)
+@PARAMETERS
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
-def info(container: Path, as_json: bool) -> int:
+def info(container: Path, parameters: tuple[Path, ...], as_json: bool) -> int:
     """Show the streams, files, packets and the ledger of bytes of FILE, a container or a bare capture.
 
     The exit code is 1 if FILE is damaged.
@@ -27,7 +30,8 @@ def info(container: Path, as_json: bool) -> int:
     from model.formats.container import is_stream
 
     sources.check_file(container)
-    found = _of_capture(container) if is_stream(container) else _of_container(container)
+    sets = sources.parameter_sets(parameters)
+    found = _of_capture(container, sets) if is_stream(container) else _of_container(container, sets)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return int(found["damage"] is not None)
@@ -37,7 +41,8 @@ def info(container: Path, as_json: bool) -> int:
     for title in ("streams", "files"):
         rows = found.get(title, [])
         if rows:
-            console.table(title, list(rows[0]), [list(row.values()) for row in rows])
+            cells = [["" if cell is None else cell for cell in row.values()] for row in rows]
+            console.table(title, list(rows[0]), cells)
     console.table("ledger", ("", "count or bytes"), list(found["ledger"].items()))
     return int(found["damage"] is not None)
 
@@ -49,11 +54,35 @@ def _damage(damaged: int, missing: int = 0) -> str | None:
     return ", ".join(parts) or None
 
 
-def _of_container(path: Path) -> dict[str, Any]:
+def _of_shape(shape: Shape | None, embedded: list[ParameterSet], given: list[ParameterSet]) -> dict[str, Any]:
+    """What the key packets say besides channels and width; and where their parameter set is found, if anywhere."""
+    from model.spec import shipped
+
+    if shape is None:
+        return dict.fromkeys(("profile", "lanes", "peers", "parameter_set", "set_is"))
+    identifier, place = shape.parameter_set, None
+    if identifier is not None:
+        known = {
+            "shipped": shipped.find(identifier) is not None,
+            "embedded": identifier in (parameters.identifier for parameters in embedded),
+            "given": identifier in (parameters.identifier for parameters in given),
+        }
+        place = next((name for name, there in known.items() if there), "missing")
+    return {
+        "profile": shape.profile,
+        "lanes": shape.lanes,
+        "peers": sum(map(bool, shape.peers)),
+        "parameter_set": None if identifier is None else f"{identifier:016x}",
+        "set_is": place,
+    }
+
+
+def _of_container(path: Path, sets: list[ParameterSet]) -> dict[str, Any]:
     from model.bench import Figures
     from model.formats.container import Container
 
     container = Container.open(path)
+    embedded = list(container.directory.parameter_sets)
     figures, ledger = Figures.of(container), container.ledger()
     damage = _damage(ledger.damaged, sum(map(container.missing_frames, range(len(container.streams)))))
     ratios = dict.fromkeys(("bits_per_sample", "ratio_wav", "ratio_adc")) if damage else {}
@@ -63,7 +92,7 @@ def _of_container(path: Path) -> dict[str, Any]:
         streams.append(
             {
                 "stream": number,
-                "profile": config.profile if config else None,
+                **_of_shape(container.shape(number), embedded, sets),
                 "channels": stream.channels,
                 "frames": stream.frames,
                 "rate": stream.rate,
@@ -98,7 +127,7 @@ def _of_container(path: Path) -> dict[str, Any]:
     }
 
 
-def _of_capture(path: Path) -> dict[str, Any]:
+def _of_capture(path: Path, sets: list[ParameterSet]) -> dict[str, Any]:
     from model.codec.packet import Packet, scan
 
     items = list(scan(path.read_bytes()))
@@ -109,6 +138,7 @@ def _of_capture(path: Path) -> dict[str, Any]:
         "damage": _damage(damaged),
         "summary": f"a bare capture; {shape if shape else 'no key packet'}",
         "shape": dataclasses.asdict(shape) if shape else None,
+        "streams": [_of_shape(shape, [], sets)],
         "ledger": {
             "bytes": sum(item.size for item in items),
             "payload": sum(len(packet.payload) for packet in packets),
@@ -124,8 +154,9 @@ def _of_capture(path: Path) -> dict[str, Any]:
 @click.command()
 @click.argument("container", metavar="FILE", type=PATH)
 @click.option("--against", metavar="ORIGINALS", type=PATH, help="Compare with this WAV file or folder, byte for byte.")
+@PARAMETERS
 @JOBS
-def verify(container: Path, against: Path | None, jobs: int) -> None:
+def verify(container: Path, against: Path | None, parameters: tuple[Path, ...], jobs: int) -> None:
     """Decode the container FILE and check every original's CRC-32; with --against, every byte."""
     console.say_first_compilation()
     import tempfile
@@ -136,7 +167,7 @@ def verify(container: Path, against: Path | None, jobs: int) -> None:
     sources.check_file(container)
     if is_stream(container):
         raise FormatError(f"{container}: is a bare capture, without CRCs of originals; give it to info or decompress")
-    opened = Container.open(container)
+    opened = Container.open(container, sources.parameter_sets(parameters))
     originals = _originals(opened, against) if against is not None else {}
     samples = sum(file.frames * file.channels for file in opened.files)
     with console.progress("verify", samples) as advance:

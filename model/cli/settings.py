@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import yaml
 
+from model.formats import DEFAULT_PROFILE
 from model.spec.config import CodecConfig, ConfigError, nearest
 
 GROUPS: Final = ("none", "auto", "all")
@@ -14,7 +15,11 @@ _KINDS: Final = {
     "live": (bool, "true or false"),
     "packet_frames": (int, "a whole number"),
     "key_interval": (int, "a whole number"),
+    "lanes": (int, "a whole number"),
+    "parameters": (str, "the name of a file"),
 }
+KEYS: Final = tuple(_KINDS)
+_CODEC: Final = ("profile", "packet_frames", "key_interval", "lanes")
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -23,7 +28,13 @@ def load(path: Path) -> dict[str, Any]:
     Parameters
     ----------
     path : Path
-        A mapping with any of the keys `profile`, `group`, `live`, `packet_frames`, `key_interval`; or empty.
+        A mapping with any of the keys `profile`, `group`, `live`, `packet_frames`, `key_interval`, `lanes`,
+        `parameters`; or empty.
+
+    Returns
+    -------
+    dict
+        The settings; the path in `parameters`, which counts from the folder of `path`, counts from the working folder.
 
     Raises
     ------
@@ -50,8 +61,11 @@ def load(path: Path) -> dict[str, Any]:
         kind, words = _KINDS[key]
         if type(value) is not kind or (key == "group" and value not in GROUPS):
             raise ConfigError(f"{path}: {key}: {value!r} is not possible; give {words}")
+    codec = {key: found[key] for key in _CODEC if key in found}
     try:
-        CodecConfig.from_mapping({key: value for key, value in found.items() if key not in ("group", "live")})
+        CodecConfig.from_mapping({"profile": DEFAULT_PROFILE, **codec})
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
+    if "parameters" in found:
+        found["parameters"] = path.parent / found["parameters"]
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from model.formats.container import Source
+    from model.spec.parameters import ParameterSet
 
 SUFFIX = ".spk"
 
@@ -51,6 +53,29 @@ def check_file(path: Path) -> None:
     disk.check_source(path)
     if not path.is_file():
         raise FormatError(f"{path}: is not a file; give a file made by spikey compress")
+
+
+def parameter_sets(paths: Iterable[Path]) -> list[ParameterSet]:
+    """Parameter sets from their files.
+
+    Raises
+    ------
+    FormatError
+        If one is not there.
+    ConfigError
+        If one is no parameter set, or damaged.
+    """
+    from model.formats import disk
+    from model.formats.errors import FormatError
+    from model.spec.parameters import load
+
+    found = []
+    for path in paths:
+        disk.check_source(path)
+        if not path.is_file():
+            raise FormatError(f"{path}: is not a file; give a parameter set, *.spkp")
+        found.append(load(path))
+    return found
 
 
 def container_of(path: Path) -> Path:

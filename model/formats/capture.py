@@ -1,14 +1,15 @@
 """Bare streams of packets, as the hardware sends them: no directory, perhaps begun or broken in the middle."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from model.codec.decompressor import Decoded, decode
+from model.codec.decompressor import Decoded, MissingParametersError, decode
 from model.codec.packet import Damage, Packet, StreamError, scan
 from model.formats import directory, disk
 from model.formats.errors import FormatError
+from model.spec.parameters import ParameterSet
 
 SEARCH_BYTES: Final = 1 << 20  # a capture shows its first packet within these
 
@@ -39,23 +40,34 @@ def _segments(data: memoryview) -> Iterator[tuple[int, int]]:
         yield begin, len(data)
 
 
-def read_stream(path: Path) -> tuple[Decoded, ...]:
+def read_stream(path: Path, parameter_sets: Sequence[ParameterSet] = (), *, jobs: int = 1) -> tuple[Decoded, ...]:
     """Decode a capture: one result for each run of packets between restarts of the device.
 
     Offsets of damage count from the start of the file.
 
+    Parameters
+    ----------
+    path : Path
+    parameter_sets : sequence of ParameterSet
+        Sets that its packets may name, besides the shipped ones.
+    jobs : int
+        Threads that decode together.
+
     Raises
     ------
     FormatError
-        If there is no intact key packet, or a run contradicts itself.
+        If there is no intact key packet, a run contradicts itself, or a parameter set is not known.
     """
     data = disk.mapped(path)
+    known = {parameters.identifier: parameters for parameters in parameter_sets}
     found = []
     try:
         for begin, end in _segments(data):
-            decoded = decode(data[begin:end])
+            decoded = decode(data[begin:end], find=known.get, jobs=jobs)
             damage = [dataclasses.replace(d, offset=d.offset + begin) for d in decoded.damage]
             found.append(dataclasses.replace(decoded, damage=damage))
+    except MissingParametersError as error:
+        raise FormatError(f"{path}: {error}") from None
     except StreamError as error:
         raise FormatError(f"{path}: {error}; capture again") from None
     if not found:

@@ -12,6 +12,7 @@ from typing import Final, Literal
 import numpy as np
 
 LATTICE_WIDTH: Final = 10
+SAMPLE_BITS: Final = 16
 CHUNK: Final = 1 << 20  # samples looked at together: bounds memory
 _LATTICE_BYTE: Final = 0xFF
 

@@ -12,16 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from model.codec.decompressor import Block, Decompressor, Gap
-from model.codec.packet import Damage, Packet, StreamError, scan
-from model.formats import directory, disk, names
+from model.codec.decompressor import Block, Decompressor, Gap, MissingParametersError
+from model.codec.packet import Damage, Packet, Shape, StreamError, scan
+from model.formats import directory, disk, names, threads
 from model.formats.capture import is_stream, read_stream
 from model.formats.directory import FileEntry, StreamEntry
 from model.formats.errors import DamagedError, FormatError
-from model.formats.pack import Source, pack
-from model.formats.report import ByteRange, FileGap, Ledger, Report
+from model.formats.ledger import Ledger, lane_lengths
+from model.formats.pack import pack
+from model.formats.plan import Source
+from model.formats.report import ByteRange, FileGap, Report
 from model.formats.restore import Restorer, StreamRestorer
-from model.spec import packet as packet_spec
 from model.spec.config import CodecConfig
 from model.spec.parameters import ParameterSet
 
@@ -110,7 +111,12 @@ class Container:
         if first is None or first.shape is None:
             return None
         shape = first.shape
-        return CodecConfig(shape.profile, shape.channels, shape.width, first.frames, interval, shape.lanes)
+        return CodecConfig(shape.profile, shape.channels, shape.width, first.frames, interval, shape.lanes, shape.peers)
+
+    def shape(self, stream: int) -> Shape | None:
+        """What the stream's first intact key packet says, or None if there is none."""
+        packets = (item for item in scan(self._packets(self.streams[stream])) if isinstance(item, Packet))
+        return next((packet.shape for packet in packets if packet.shape is not None), None)
 
     def _scan(self, stream: StreamEntry, frame: int = 0, offset: int = 0) -> Iterator[tuple[int, Packet] | Damage]:
         """Packets from byte `offset` of the stream, where `frame` should begin, each with its first frame.
@@ -133,28 +139,31 @@ class Container:
             trusted = trusted and complete
             yield Damage(item.offset + stream.offset + offset, item.size)
 
-    def _blocks(self, stream: StreamEntry, decoder: Decompressor, offset: int = 0) -> Iterator[Block | Damage]:
+    def _blocks(
+        self, stream: StreamEntry, decoder: Decompressor, offset: int = 0, jobs: int = 1
+    ) -> Iterator[Block | Damage]:
         """Decode from byte `offset` of the stream; offsets of damage count from the start of the container."""
-        for item in self._scan(stream, decoder.next, offset):
-            if isinstance(item, Damage):
-                yield item
-                continue
-            try:
-                block = decoder.push(item[1])
-            except StreamError as error:
-                raise FormatError(f"{self.path}: {error}; compress the originals again") from None
-            if block is not None:
-                yield block
+        found = self._scan(stream, decoder.next, offset)
+        items = (item if isinstance(item, Damage) else item[1] for item in found)
+        try:
+            yield from decoder.push_all(items, jobs=jobs)
+        except MissingParametersError as error:
+            raise FormatError(f"{self.path}: {error}") from None
+        except StreamError as error:
+            raise FormatError(f"{self.path}: {error}; compress the originals again") from None
+
+    def _decoder(self, stream: StreamEntry, start: int = 0) -> Decompressor:
+        return Decompressor(origin=0, ends=np.array(stream.ends), start=start, find=self.parameter_sets.get)
 
     def _decode(
-        self, stream: StreamEntry, paths: Sequence[Path | None], progress: Callable[[int], None] | None
+        self, stream: StreamEntry, paths: Sequence[Path | None], jobs: int, progress: Callable[[int], None] | None
     ) -> tuple[list[FileGap], list[ByteRange]]:
         """Restore the files of `stream` to `paths`; what is missing, and where the container is damaged."""
         restorers = [Restorer(self.directory.files[n], path) for n, path in zip(stream.files, paths, strict=True)]
         sink = StreamRestorer(restorers, stream.channels, progress)
-        decoder = Decompressor(origin=0, ends=np.array(stream.ends))
+        decoder = self._decoder(stream)
         damage: list[ByteRange] = []
-        for item in self._blocks(stream, decoder):
+        for item in self._blocks(stream, decoder, jobs=jobs):
             if isinstance(item, Damage):
                 damage.append(ByteRange(item.offset, item.size))
                 continue
@@ -179,11 +188,15 @@ class Container:
     def _decode_all(
         self, paths: Sequence[Path | None], jobs: int, progress: Callable[[int], None] | None
     ) -> tuple[list[FileGap], list[ByteRange]]:
-        def work(stream: StreamEntry) -> tuple[list[FileGap], list[ByteRange]]:
-            return self._decode(stream, [paths[n] for n in stream.files], progress)
+        streams = self.directory.streams
+        shares, budget = threads.shares([sum(stream.ends) for stream in streams], jobs), threads.Budget(jobs)
+
+        def work(stream: StreamEntry, share: int) -> tuple[list[FileGap], list[ByteRange]]:
+            with budget.take(share):
+                return self._decode(stream, [paths[n] for n in stream.files], share, progress)
 
         with ThreadPoolExecutor(jobs) as pool:
-            results = list(pool.map(work, self.directory.streams))
+            results = list(pool.map(work, streams, shares))
         damage = [hurt for _, damage in results for hurt in damage]
         if len(self._data) > self.directory.end:
             damage.append(ByteRange(self.directory.end, len(self._data) - self.directory.end))
@@ -199,14 +212,14 @@ class Container:
         Parameters
         ----------
         jobs : int
-            Streams decoded at the same time.
+            Threads: streams are decoded side by side, a large one on several.
         progress : callable, optional
             Called with the number of further samples done, from any of the threads.
 
         Raises
         ------
         FormatError
-            If the packets contradict the directory.
+            If the packets contradict the directory, or a parameter set is not known.
         """
         found = self._decode_all([None] * len(self.files), jobs, progress)
         return self._report([self.file_name(file) for file in self.files], found)
@@ -255,7 +268,8 @@ class Container:
         DamagedError
             If the container is damaged and `recover` is false; nothing is written.
         FormatError
-            If a file exists, a name is not allowed, or the packets contradict the directory.
+            If a file exists, a name is not allowed, the packets contradict the directory, or a parameter set is not
+            known.
         """
         paths = self.targets(target)
         for path in paths:
@@ -310,7 +324,7 @@ class Container:
         stream = self.directory.streams[entry.stream]
         out = np.zeros((stop - start, entry.channels), np.uint16)
         frame, offset = self._entry_point(stream, start)
-        decoder = Decompressor(origin=0, ends=np.array(stream.ends), start=frame)
+        decoder = self._decoder(stream, frame)
         for item in self._blocks(stream, decoder, offset):
             if isinstance(item, Block):
                 first, last = max(start, item.start), min(stop, item.start + len(item.frames))
@@ -350,17 +364,12 @@ class Container:
         beyond = max(0, len(self._data) - self.directory.end)
         ledger = Ledger(container=self.directory.size, damaged=beyond)
         for stream in self.directory.streams:
+            shape, first = None, 0
             for item in scan(self._packets(stream)):
                 if isinstance(item, Damage):
                     ledger.damaged += item.size
                     continue
-                ledger.packets += 1
-                ledger.key_packets += item.shape is not None
-                ledger.raw_packets += item.raw
-                ledger.header_checks += packet_spec.HEADER_CHECK_BYTES
-                ledger.packet_checks += packet_spec.PACKET_CHECK_BYTES
-                ledger.payload_raw += len(item.payload) if item.raw else 0
-                ledger.payload_coded += 0 if item.raw else len(item.payload)
-                fixed = packet_spec.HEADER_CHECK_BYTES + packet_spec.PACKET_CHECK_BYTES
-                ledger.packet_headers += item.size - len(item.payload) - fixed
+                shape = item.shape or shape
+                first += (item.position - first) & 0xFFFFFFFF
+                ledger.enter(item, lane_lengths(item, shape, first, stream.ends) if shape else 0)
         return ledger

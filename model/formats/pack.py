@@ -4,11 +4,9 @@ import contextlib
 import dataclasses
 import shutil
 import tempfile
-import zlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -16,94 +14,46 @@ import numpy as np
 
 from model.codec.compressor import Compressor
 from model.codec.packet import parse
-from model.formats import codes, directory, disk, names, wav
+from model.formats import DEFAULT_PROFILE, directory, disk, names, threads
 from model.formats.directory import FileEntry, StreamEntry
 from model.formats.errors import FormatError
-from model.spec import operating
-from model.spec.config import CodecConfig, ConfigError
+from model.formats.plan import CHUNK_SAMPLES, Plan, Source, plan
+from model.spec import shipped
+from model.spec.config import CodecConfig
 from model.spec.parameters import ParameterSet
 
-CHUNK_SAMPLES: Final = 1 << 20  # read and pushed together: bounds memory
+PUSH_SAMPLES: Final = 1 << 25  # for each thread, pushed together at most: bounds memory
 _SPOOL_BYTES: Final = 4 << 20  # of a stream's packets kept in memory before they go to disk
 
-
-@dataclass(frozen=True)
-class Source:
-    """A recording to pack: where it is, and its `name` in the container ('' if the container's name carries it)."""
-
-    path: Path
-    name: str
+Progress = Callable[[int], None]
 
 
-@dataclass(frozen=True)
-class _Recording:
-    """What a first look at a file tells; its samples stay on disk."""
-
-    path: Path
-    entry: FileEntry  # without its place in a stream
-
-    def frames(self, start: int, stop: int) -> np.ndarray:
-        """Samples, shape (up to stop - start, channels)."""
-        entry = self.entry
-        stop = min(stop, entry.frames)
-        count = max(0, stop - start) * entry.channels
-        offset = len(entry.head) + start * entry.channels * entry.dtype.itemsize
-        found = np.fromfile(self.path, entry.dtype, count, offset=offset) if count else np.zeros(0, entry.dtype)
-        if len(found) != count:
-            raise FormatError(f"{self.path}: data: became shorter while it was read; compress it again")
-        return found.reshape(-1, entry.channels)
+def push_frames(config: CodecConfig, jobs: int) -> int:
+    """Frames to push together, so that `jobs` threads have a run from key packet to key packet each."""
+    chunk = max(1, CHUNK_SAMPLES // config.channels)
+    if jobs == 1:
+        return chunk
+    period = config.packet_frames * config.key_interval
+    return min(jobs * max(1, chunk // period) * period, max(1, jobs * PUSH_SAMPLES // config.channels))
 
 
-def _look(source: Source) -> _Recording:
-    found = wav.read(source.path)
-    crc = zlib.crc32(found.head)
-    flat = found.samples.reshape(-1)
-    for start in range(0, flat.size, CHUNK_SAMPLES):
-        crc = zlib.crc32(flat[start : start + CHUNK_SAMPLES].tobytes(), crc)
-    crc = zlib.crc32(found.tail, crc)
-    mapping = codes.recognise(found.samples)
-    frames, channels = found.samples.shape
-    return _Recording(
-        source.path,
-        FileEntry(source.name, 0, 0, channels, frames, found.rate, found.bits, mapping, found.head, found.tail, crc),
-    )
+def _codes(stream: Plan, start: int, stop: int) -> np.ndarray:
+    """Codes of all members, uint16, shape (stop - start, channels); 0 where a channel has ended."""
+    block = np.zeros((stop - start, stream.config.channels), np.uint16)
+    chunk = max(1, CHUNK_SAMPLES // stream.config.channels)
+    for at in range(start, stop, chunk):
+        first = 0
+        for member in stream.members:
+            found = stream.mapping.to_codes(member.frames(at, min(at + chunk, stop)))
+            block[at - start : at - start + len(found), first : first + member.entry.channels] = found
+            first += member.entry.channels
+    return block
 
 
-def _streams(group: Sequence[_Recording]) -> Iterator[list[_Recording]]:
-    """Split a group into streams of one rate and one kind of mapping, and give each stream one mapping."""
-    alike: dict[tuple[int, str], list[_Recording]] = {}
-    for recording in group:
-        alike.setdefault((recording.entry.rate, recording.entry.mapping.kind), []).append(recording)
-    for members in alike.values():
-        mapping = codes.join(m.entry.mapping for m in members)
-        yield [dataclasses.replace(m, entry=dataclasses.replace(m.entry, mapping=mapping)) for m in members]
-
-
-def configure(
-    profile: str, channels: int, width: int, rate: int, *, live: bool = False, options: Mapping[str, Any] | None = None
-) -> CodecConfig:
-    """The configuration of a stream: an operating point, with `options` (fields of `CodecConfig`) over it.
-
-    Raises
-    ------
-    ConfigError
-        If the result is not possible, or `options` names an unknown field or one that the recordings fix.
-    """
-    base = (operating.live if live else operating.archive)(profile, channels, width, rate)
-    for field in ("profile", "channels", "width"):
-        if options and field in options:
-            raise ConfigError(f"{field}: follows from the recordings and the profile; leave it out")
-    return CodecConfig.from_mapping({**dataclasses.asdict(base), **(options or {})})
-
-
-def _compress(
-    members: Sequence[_Recording], config: CodecConfig, out: IO[bytes], progress: Callable[[int], None] | None
-) -> StreamEntry:
+def _compress(stream: Plan, out: IO[bytes], jobs: int, progress: Progress | None) -> StreamEntry:
     """Write the packets of one stream to `out`; the entry has neither offset nor numbers of files yet."""
-    mapping, rate = members[0].entry.mapping, members[0].entry.rate
-    frames = max(m.entry.frames for m in members)
-    ends = tuple(m.entry.frames for m in members for _ in range(m.entry.channels))
-    compressor = Compressor(config, ends=np.array(ends))
+    ends = np.array(stream.ends)
+    compressor = Compressor(stream.config, parameters=stream.parameters, ends=ends, jobs=jobs)
     index: list[tuple[int, int]] = []
     size = position = 0
 
@@ -119,36 +69,27 @@ def _compress(
             size += len(data)
             position += found.frames
 
-    step = max(1, CHUNK_SAMPLES // config.channels)
-    for start in range(0, frames, step):
-        stop = min(start + step, frames)
-        block = np.zeros((stop - start, config.channels), np.uint16)
-        first = done = 0
-        for member in members:
-            found = mapping.to_codes(member.frames(start, stop))
-            block[: len(found), first : first + member.entry.channels] = found
-            first += member.entry.channels
-            done += found.size
-        write(compressor.push(block))
+    step = push_frames(stream.config, jobs)
+    for start in range(0, stream.frames, step):
+        stop = min(start + step, stream.frames)
+        write(compressor.push(_codes(stream, start, stop)))
         if progress:
-            progress(done)
+            progress(int(np.clip(ends - start, 0, stop - start).sum()))
     write(compressor.close())
-    return StreamEntry(mapping, frames, 0, size, tuple(index), (), ends, rate)
+    return StreamEntry(stream.mapping, stream.frames, 0, size, tuple(index), (), stream.ends, stream.rate)
 
 
 def _spool(
-    streams: Sequence[Sequence[_Recording]],
-    configs: Sequence[CodecConfig],
-    folder: Path,
-    jobs: int,
-    progress: Callable[[int], None] | None,
+    streams: Sequence[Plan], folder: Path, jobs: int, progress: Progress | None
 ) -> Generator[tuple[StreamEntry, IO[bytes]], None, None]:
     """Compress streams on `jobs` threads; yields them in order, only a few ahead of the reader."""
+    shares, budget = threads.shares([stream.samples for stream in streams], jobs), threads.Budget(jobs)
 
     def work(number: int) -> tuple[StreamEntry, IO[bytes]]:
         with contextlib.ExitStack() as unless_done:
             file = unless_done.enter_context(tempfile.SpooledTemporaryFile(_SPOOL_BYTES, dir=str(folder)))
-            entry = _compress(streams[number], configs[number], file, progress)
+            with budget.take(shares[number]):
+                entry = _compress(streams[number], file, shares[number], progress)
             unless_done.pop_all()  # the reader closes it
             return entry, file
 
@@ -170,13 +111,14 @@ def pack(
     groups: Sequence[Sequence[Source]],
     out: Path,
     *,
-    profile: str = "tiny",
+    profile: str = DEFAULT_PROFILE,
     live: bool = False,
     overwrite: bool = False,
     jobs: int = 1,
     options: Mapping[str, Any] | None = None,
-    parameter_sets: Sequence[ParameterSet] = (),
-    progress: Callable[[int], None] | None = None,
+    parameters: ParameterSet | None = None,
+    embed: bool = True,
+    progress: Progress | None = None,
 ) -> None:
     """Compress recordings into the container `out`, which appears whole or not at all.
 
@@ -192,11 +134,14 @@ def pack(
     overwrite : bool
         Replace `out` if it exists.
     jobs : int
-        Streams compressed at the same time; the bytes do not depend on it.
+        Threads: streams are compressed side by side, a large one on several; the bytes do not depend on it.
     options : mapping, optional
         Fields of `CodecConfig` to override: `packet_frames`, `key_interval`, `lanes`.
-    parameter_sets : sequence of ParameterSet
-        Sets to embed.
+    parameters : ParameterSet, optional
+        For all streams of a parameterised profile, which must have its code width. Default: the shipped set for the
+        codes of each stream.
+    embed : bool
+        Put `parameters` into the container, unless they are shipped; else reading needs them again.
     progress : callable, optional
         Called with the number of further samples done, from any of the threads.
 
@@ -205,7 +150,7 @@ def pack(
     FormatError
         If a recording cannot be read, a name is not allowed, or `out` cannot be written.
     ConfigError
-        If the profile or the options are not possible.
+        If profile, options or peers are not possible, or the parameter set does not fit a recording.
     """
     sources = [source for group in groups for source in group]
     if not sources:
@@ -213,23 +158,20 @@ def pack(
     if len(sources) > 1 or sources[0].name:
         names.check(out, (source.name for source in sources))
     disk.check_target(out, overwrite=overwrite)
-    streams = [stream for group in groups for stream in _streams([_look(source) for source in group])]
-    configs = []
-    for stream in streams:
-        first, channels = stream[0].entry, sum(m.entry.channels for m in stream)
-        configs.append(configure(profile, channels, first.mapping.width, first.rate, live=live, options=options))
+    streams = plan(groups, profile=profile, live=live, options=options, parameters=parameters)
+    own = parameters is not None and embed and shipped.find(parameters.identifier) is None
     entries: list[StreamEntry] = []
     files: list[FileEntry] = []
     with tempfile.TemporaryFile(dir=out.parent) as packets:
-        with contextlib.closing(_spool(streams, configs, out.parent, jobs, progress)) as done:
-            for members, (entry, spool) in zip(streams, done, strict=True):
+        with contextlib.closing(_spool(streams, out.parent, jobs, progress)) as done:
+            for stream, (entry, spool) in zip(streams, done, strict=True):
                 with spool:
                     spool.seek(0)
                     shutil.copyfileobj(spool, packets)
-                numbers = range(len(files), len(files) + len(members))
-                files += [member.entry for member in members]
+                numbers = range(len(files), len(files) + len(stream.members))
+                files += [member.entry for member in stream.members]
                 entries.append(dataclasses.replace(entry, files=tuple(numbers)))
         packets.seek(0)
         with disk.replacing(out, overwrite=overwrite) as file:
-            file.write(directory.write(entries, files, parameter_sets))
+            file.write(directory.write(entries, files, [parameters] if own and parameters else []))
             shutil.copyfileobj(packets, file)

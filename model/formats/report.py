@@ -1,6 +1,6 @@
-"""What decoding found (`Report`) and what a container's bytes are spent on (`Ledger`)."""
+"""What decoding found."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -68,41 +68,3 @@ class Report:
             *([missing] if missing else []),
         ]
         return ": ".join(parts[:1]) + "; " + "; ".join(parts[1:])
-
-
-@dataclass
-class Ledger:
-    """Bytes of a container by purpose (they add up to the file's size) and its packets by kind.
-
-    Parameters
-    ----------
-    container : int
-        Magic, version, directory and its CRC-32.
-    packet_headers, header_checks, packet_checks : int
-        Headers without their check, the header checks, and the packets' CRC-32s.
-    payload_coded, payload_raw : int
-        Payloads of coded packets and of packets stored raw.
-    damaged : int
-        Bytes that belong to no intact packet.
-    packets, key_packets, raw_packets : int
-        Counts.
-    """
-
-    container: int = 0
-    packet_headers: int = 0
-    header_checks: int = 0
-    packet_checks: int = 0
-    payload_coded: int = 0
-    payload_raw: int = 0
-    damaged: int = 0
-    packets: int = field(default=0, metadata={"count": True})
-    key_packets: int = field(default=0, metadata={"count": True})
-    raw_packets: int = field(default=0, metadata={"count": True})
-
-    @property
-    def total(self) -> int:
-        """All bytes: the size of the container."""
-        return sum(getattr(self, f.name) for f in fields(self) if not f.metadata)
-
-    def __add__(self, other: "Ledger") -> "Ledger":
-        return Ledger(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))

@@ -1,4 +1,4 @@
-"""Which recordings belong in one stream: those made at the same instant.
+"""Which recordings belong in one stream, those made at the same instant, and which channels help which others.
 
 Channels recorded together share a little noise and some spikes, so the differences of neighbouring samples correlate
 at lag 0. Measured on 433 recordings of one set, 751 pairs of equal length: 174 pairs have |r| of 0.039 to 0.5, all
@@ -6,11 +6,12 @@ others below 0.0121, and no recording has more than one partner. 0.025 lies in t
 of two recordings of `n` frames exceeds `6 / sqrt(n)` once in 5e8 pairs; that bound rules where recordings are short.
 
 A stream is a connected component of what correlates: recordings of more than two electrodes at one instant need not
-all correlate with each other, and belong together nevertheless.
+all correlate with each other, and belong together nevertheless. A channel's peer is the earlier channel of the stream
+that correlates most with it, among those of recordings as long as its own.
 """
 
 import dataclasses
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -18,6 +19,7 @@ from typing import Final, Literal
 import numpy as np
 
 from model.formats import wav
+from model.spec.packet import MAX_PEER
 
 Mode = Literal["none", "auto", "all"]
 LEAST_CORRELATION: Final = 0.025
@@ -25,30 +27,98 @@ LEAST_SIGMAS: Final = 6
 _BLOCK_SAMPLES: Final = 1 << 22  # of differences in memory together
 
 
+@dataclass(frozen=True)
+class Stream:
+    """Recordings that share a stream.
+
+    Parameters
+    ----------
+    paths : tuple of Path
+        All with the same number of channels; these are the stream's, file by file.
+    peers : tuple of int
+        For each channel, how many channels before it its peer stands, at most `model.spec.packet.MAX_PEER`; 0 if it
+        has none. Empty if no channel has one.
+    """
+
+    paths: tuple[Path, ...]
+    peers: tuple[int, ...] = ()
+
+
 def threshold(frames: int) -> float:
     """The least |r| of two recordings of `frames` frames that belong together."""
     return max(LEAST_CORRELATION, LEAST_SIGMAS / max(1, frames) ** 0.5)
 
 
-def _differences(path: Path, start: int, stop: int) -> np.ndarray:
-    """Differences of neighbouring samples, summed over the file's channels, from frame `start` to `stop`."""
-    samples = wav.read(path).samples[start : stop + 1]
-    return np.diff(samples.astype(np.int64).sum(axis=1))
-
-
-def correlations(paths: Sequence[Path], frames: int) -> np.ndarray:
-    """Correlation at lag 0 of the differences of recordings of `frames` frames, shape (files, files); 0 for silence."""
-    products = np.zeros((len(paths), len(paths)))
-    sums = np.zeros(len(paths))
-    step = max(1, _BLOCK_SAMPLES // len(paths))
-    for start in range(0, frames - 1, step):
-        block = np.array([_differences(path, start, min(start + step, frames - 1)) for path in paths], np.float64)
-        products += block @ block.T
-        sums += block.sum(axis=1)
+def _correlate(differences: Callable[[int, int], np.ndarray], step: int, frames: int) -> np.ndarray:
+    """Correlation of what `differences(start, stop)` gives, shape (series, stop - start); 0 for silence."""
+    found = differences(0, min(step, frames - 1)).astype(np.float64)
+    sums, products = found.sum(axis=1), found @ found.T
+    for start in range(step, frames - 1, step):
+        found = differences(start, min(start + step, frames - 1)).astype(np.float64)
+        products += found @ found.T
+        sums += found.sum(axis=1)
     covariance = products - np.outer(sums, sums) / max(1, frames - 1)
     power = np.diag(covariance)
     scale = np.sqrt(np.outer(power, power))
     return np.divide(covariance, scale, out=np.zeros_like(covariance), where=scale > 0)
+
+
+def _differences(path: Path, start: int, stop: int) -> np.ndarray:
+    """Differences of neighbouring samples from frame `start` to `stop`, int32, shape (stop - start, channels)."""
+    return np.diff(wav.read(path).samples[start : stop + 1].astype(np.int32), axis=0)
+
+
+def _step(files: int, channels: int) -> int:
+    return max(1, _BLOCK_SAMPLES // (files * channels))
+
+
+def correlations(paths: Sequence[Path], channels: int, frames: int) -> np.ndarray:
+    """Correlation at lag 0 of the differences of recordings, each summed over its channels; shape (files, files)."""
+
+    def summed(start: int, stop: int) -> np.ndarray:
+        return np.array([_differences(path, start, stop).sum(axis=1) for path in paths])
+
+    return _correlate(summed, _step(len(paths), channels), frames)
+
+
+def channel_correlations(paths: Sequence[Path], channels: int, frames: int, first: int, last: int) -> np.ndarray:
+    """The same of single channels, `first` to `last - 1` of all files' channels; shape (last - first, last - first)."""
+    begin, end = first // channels, -(-last // channels)
+
+    def single(start: int, stop: int) -> np.ndarray:
+        found = np.concatenate([_differences(path, start, stop) for path in paths[begin:end]], axis=1)
+        return found[:, first - begin * channels : last - begin * channels].T
+
+    return _correlate(single, _step(end - begin, channels), frames)
+
+
+def find_peers(paths: Sequence[Path], channels: int, frames: int, places: Sequence[int]) -> list[int]:
+    """The peers of all channels of recordings of `channels` channels and `frames` frames.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    channels, frames : int
+    places : sequence of int
+        Where in the stream each of the channels stands, rising.
+
+    Returns
+    -------
+    list of int
+        As in `Stream`, one each of `places`.
+    """
+    found = [0] * len(places)
+    window = MAX_PEER + 1
+    for begin in range(0, len(places), window) if len(places) > 1 else ():
+        low, high = max(0, begin - MAX_PEER), min(len(places), begin + window)
+        strength = np.abs(channel_correlations(paths, channels, frames, low, high))
+        for channel in range(max(begin, 1), high):
+            distances = places[channel] - np.array(places[low:channel])
+            helps = np.where(distances <= MAX_PEER, strength[channel - low, : channel - low], 0)
+            best = int(helps.argmax())
+            if helps[best] >= threshold(frames):
+                found[channel] = int(distances[best])
+    return found
 
 
 def _components(linked: np.ndarray) -> Iterator[list[int]]:
@@ -83,7 +153,18 @@ def _classes(kinds: Sequence[Hashable]) -> list[list[int]]:
     return list(found.values())
 
 
-def group(paths: Sequence[Path], mode: Mode) -> list[list[Path]]:
+def _stream(paths: Sequence[Path], lengths: Sequence[int], channels: int) -> Stream:
+    """A stream of recordings of these lengths, with its peers."""
+    peers = [0] * (channels * len(paths))
+    for members in _classes(lengths):
+        places = [number * channels + channel for number in members for channel in range(channels)]
+        found = find_peers([paths[n] for n in members], channels, lengths[members[0]], places)
+        for place, peer in zip(places, found, strict=True):
+            peers[place] = peer
+    return Stream(tuple(paths), tuple(peers) if any(peers) else ())
+
+
+def group(paths: Sequence[Path], mode: Mode) -> list[Stream]:
     """Divide recordings into those that go into one stream, in the order of the first of each.
 
     Parameters
@@ -91,7 +172,7 @@ def group(paths: Sequence[Path], mode: Mode) -> list[list[Path]]:
     paths : sequence of Path
         WAV files.
     mode : {'none', 'auto', 'all'}
-        Each alone; those of equal format and length whose differences correlate; all of equal format.
+        Each alone, without peers; those of equal format and length whose differences correlate; all of equal format.
 
     Raises
     ------
@@ -99,14 +180,22 @@ def group(paths: Sequence[Path], mode: Mode) -> list[list[Path]]:
         If a file is not a recording that `model.formats.wav` reads.
     """
     if mode == "none":
-        return [[path] for path in paths]
+        return [Stream((path,)) for path in paths]
     found = [wav.read(path) for path in paths]
     kinds = [_Kind(w.rate, w.channels, w.bits, len(w.samples)) for w in found]
     if mode == "all":
-        return [[paths[n] for n in c] for c in _classes([dataclasses.replace(k, frames=None) for k in kinds])]
-    streams: list[list[int]] = []
-    for members in _classes(kinds):
-        frames = kinds[members[0]].frames or 0
-        linked = np.abs(correlations([paths[n] for n in members], frames)) >= threshold(frames)
-        streams += [[members[n] for n in component] for component in _components(linked)]
-    return [[paths[n] for n in stream] for stream in sorted(streams)]
+        streams = _classes([dataclasses.replace(kind, frames=None) for kind in kinds])
+    else:
+        streams = []
+        for members in _classes(kinds):
+            if len(members) == 1:
+                streams.append(members)
+                continue
+            frames, channels = len(found[members[0]].samples), kinds[members[0]].channels
+            r = correlations([paths[n] for n in members], channels, frames)
+            linked = np.abs(r) >= threshold(frames)
+            streams += [[members[n] for n in component] for component in _components(linked)]
+    return [
+        _stream([paths[n] for n in members], [len(found[n].samples) for n in members], kinds[members[0]].channels)
+        for members in sorted(streams)
+    ]

@@ -1,0 +1,239 @@
+"""What goes into which stream of a container, and how: configuration, code width and parameter set of each."""
+
+import dataclasses
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from model.codec import chain
+from model.formats import codes, wav
+from model.formats.directory import FileEntry
+from model.formats.errors import FormatError
+from model.spec import operating, packet, shipped
+from model.spec.calibrate import EDGE_FRACTION
+from model.spec.config import CodecConfig, ConfigError, find_profile
+from model.spec.parameters import ParameterSet
+
+CHUNK_SAMPLES: Final = 1 << 20  # of a file, read together: bounds memory
+
+
+@dataclass(frozen=True)
+class Source:
+    """A recording to pack.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        In the container; '' if the container's name carries it.
+    peers : tuple of int
+        For each channel, how many channels before it in its group its peer stands, whose samples tell something of
+        those at the same instant; 0 if it has none. Empty: no channel has one.
+    """
+
+    path: Path
+    name: str
+    peers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a first look at a file tells; its samples stay on disk."""
+
+    path: Path
+    entry: FileEntry  # without its place in a stream
+
+    def frames(self, start: int, stop: int) -> np.ndarray:
+        """Samples, shape (up to stop - start, channels)."""
+        entry = self.entry
+        stop = min(stop, entry.frames)
+        count = max(0, stop - start) * entry.channels
+        offset = len(entry.head) + start * entry.channels * entry.dtype.itemsize
+        found = np.fromfile(self.path, entry.dtype, count, offset=offset) if count else np.zeros(0, entry.dtype)
+        if len(found) != count:
+            raise FormatError(f"{self.path}: data: became shorter while it was read; compress it again")
+        return found.reshape(-1, entry.channels)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One stream before it is compressed: its recordings, configuration and parameter set."""
+
+    members: tuple[Recording, ...]
+    config: CodecConfig
+    parameters: ParameterSet | None
+
+    @property
+    def mapping(self) -> codes.Mapping:
+        """From samples to codes."""
+        return self.members[0].entry.mapping
+
+    @property
+    def rate(self) -> int:
+        """Frames a second."""
+        return self.members[0].entry.rate
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Frames after which each channel has ended."""
+        return tuple(m.entry.frames for m in self.members for _ in range(m.entry.channels))
+
+    @property
+    def frames(self) -> int:
+        """Frames of its longest recording."""
+        return max(self.ends)
+
+    @property
+    def samples(self) -> int:
+        """Samples of all channels."""
+        return sum(self.ends)
+
+
+def _look(source: Source) -> Recording:
+    found = wav.read(source.path)
+    crc = zlib.crc32(found.head)
+    flat = found.samples.reshape(-1)
+    for start in range(0, flat.size, CHUNK_SAMPLES):
+        crc = zlib.crc32(flat[start : start + CHUNK_SAMPLES].tobytes(), crc)
+    crc = zlib.crc32(found.tail, crc)
+    mapping = codes.recognise(found.samples)
+    frames, channels = found.samples.shape
+    return Recording(
+        source.path,
+        FileEntry(source.name, 0, 0, channels, frames, found.rate, found.bits, mapping, found.head, found.tail, crc),
+    )
+
+
+def _alike(group: Sequence[Recording]) -> Iterator[list[int]]:
+    """Split a group, by numbers, into streams of one rate and one kind of mapping."""
+    found: dict[tuple[int, str], list[int]] = {}
+    for number, recording in enumerate(group):
+        found.setdefault((recording.entry.rate, recording.entry.mapping.kind), []).append(number)
+    yield from found.values()
+
+
+def _group_peers(sources: Sequence[Source], group: Sequence[Recording]) -> list[int]:
+    """The peers of all channels of a group."""
+    found: list[int] = []
+    for source, recording in zip(sources, group, strict=True):
+        channels = recording.entry.channels
+        if source.peers and len(source.peers) != channels:
+            raise ConfigError(f"{source.path}: peers: {len(source.peers)} for {channels} channels; give one each")
+        found += source.peers or (0,) * channels
+    return found
+
+
+def _stream_peers(peers: Sequence[int], group: Sequence[Recording], members: Sequence[int]) -> tuple[int, ...]:
+    """The peers of a stream of `members` of a group; a peer that is in another stream, or too far away, is none."""
+    firsts = np.cumsum([0, *(recording.entry.channels for recording in group)]).tolist()
+    channels = [c for number in members for c in range(firsts[number], firsts[number + 1])]
+    place = {channel: at for at, channel in enumerate(channels)}
+    found = [at - place.get(channel - peers[channel], at) for at, channel in enumerate(channels)]
+    near = tuple(distance if distance <= packet.MAX_PEER else 0 for distance in found)
+    return near if any(near) else ()
+
+
+def _own_width(parameters: ParameterSet) -> int | None:
+    """The code width that a set calibrates; None if it fits any."""
+    form, edges = parameters.tables.get("edges", (None, ()))
+    return form.width - EDGE_FRACTION if form is not None and len(edges) else None
+
+
+def _mapping(members: Sequence[Recording], parameters: ParameterSet | None) -> codes.Mapping:
+    """The one mapping of a stream: where its codes need fewer bits than the set calibrates, they get as many."""
+    mapping = codes.join(m.entry.mapping for m in members)
+    own = _own_width(parameters) if parameters else None
+    if own is None or mapping.kind != "linear" or mapping.width >= own:
+        return mapping
+    return codes.Mapping("linear", own, min(mapping.shift, codes.SAMPLE_BITS - own))
+
+
+def configure(
+    profile: str,
+    channels: int,
+    width: int,
+    rate: int,
+    *,
+    live: bool = False,
+    peers: tuple[int, ...] = (),
+    options: Mapping[str, Any] | None = None,
+) -> CodecConfig:
+    """The configuration of a stream: an operating point, with `options` (fields of `CodecConfig`) over it.
+
+    A live stream whose peers would make its key packets late goes without them.
+
+    Raises
+    ------
+    ConfigError
+        If the result is not possible, or `options` names an unknown field or one that the recordings fix.
+    """
+    for field in ("profile", "channels", "width", "peers"):
+        if options and field in options:
+            raise ConfigError(f"{field}: follows from the recordings and the profile; leave it out")
+    base = (operating.live if live else operating.archive)(profile, channels, width, rate)
+    if peers and find_profile(profile).peers:
+        helped = dataclasses.replace(base, peers=peers)
+        if not live or operating.worst_latency(helped, rate) < operating.LIVE_LATENCY:
+            base = helped
+    return CodecConfig.from_mapping({**dataclasses.asdict(base), **(options or {})})
+
+
+def plan(
+    groups: Sequence[Sequence[Source]],
+    *,
+    profile: str,
+    live: bool = False,
+    options: Mapping[str, Any] | None = None,
+    parameters: ParameterSet | None = None,
+) -> list[Plan]:
+    """Look at all recordings and settle the streams.
+
+    Parameters
+    ----------
+    groups, profile, live, options, parameters
+        As in `model.formats.pack.pack`.
+
+    Raises
+    ------
+    FormatError
+        If a recording cannot be read.
+    ConfigError
+        If profile, options or peers are not possible, or the parameter set does not fit a recording.
+    """
+    found = []
+    for sources in groups:
+        group = [_look(source) for source in sources]
+        peers = _group_peers(sources, group)
+        for numbers in _alike(group):
+            mapping = _mapping([group[n] for n in numbers], parameters)
+            members = tuple(
+                dataclasses.replace(group[n], entry=dataclasses.replace(group[n].entry, mapping=mapping))
+                for n in numbers
+            )
+            config = configure(
+                profile,
+                sum(m.entry.channels for m in members),
+                mapping.width,
+                members[0].entry.rate,
+                live=live,
+                peers=_stream_peers(peers, group, numbers),
+                options=options,
+            )
+            found.append(Plan(members, config, _parameters(members[0], config, parameters)))
+    return found
+
+
+def _parameters(first: Recording, config: CodecConfig, given: ParameterSet | None) -> ParameterSet | None:
+    """The set of a stream: the one given, which must fit, or the shipped one for such codes."""
+    if given is None and find_profile(config.profile).parameterised:
+        return shipped.default(config.profile, lattice=first.entry.mapping.kind == "lattice")
+    try:
+        found = chain.resolve(config, given)
+        chain.factory(config, found, np.zeros(config.channels, np.int64))
+    except ConfigError as error:
+        raise ConfigError(f"{first.path}: {error}") from None
+    return found
