@@ -4,25 +4,26 @@ import struct
 import sys
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
+
+from tests.page_calibrated import PROFILE as CALIBRATED
+from tests.page_calibrated import Calibrated, Tables, named_sets
+from tests.page_reader import Reader, Shape, require
 
 SYNC = b"\x53\x9d"
 KEY, RAW = 1, 2  # bits of a packet's flags
-PLAIN, KEYED, NAMED = 12, 16, 24  # bytes of a header, less its check: plain, key packet, with a parameter set
-NAMES_SET = 0x40  # bit of a key packet's shape
-VERSION_AND_PROFILE = 0x10
-WIDTHS = range(8, 17)
+PLAIN, KEYED = 12, 16  # bytes of a header, less its check and what only some key packets have
+NAMES_SET, HAS_PEERS = 0x40, 0x80  # bits of a key packet's shape
+VERSION, TINY = 1, 0
+MOST_LANES = 4
+LEAST_WIDTH = 8
 MOST_ZEROS = 15
 WRAP = 1 << 32
 LATTICE, LATTICE_WIDTH = 0xFF, 10
 BYTE = 8
-
-
-class Shape(NamedTuple):
-    """What all packets of a stream share."""
-
-    channels: int
-    width: int
+PARAMETERS = Path(__file__).parents[1] / "model" / "spec" / "parameters"
+RELEASED = named_sets(path.read_bytes() for path in sorted(PARAMETERS.glob("*.spkp")))
 
 
 class Packet(NamedTuple):
@@ -59,39 +60,6 @@ class File(NamedTuple):
     check: int
 
 
-def require(condition: object, reason: str) -> None:
-    """Refuse what does not agree with the page."""
-    if not condition:
-        raise ValueError(reason)
-
-
-class Reader:
-    """Reader of bits (most significant first) and of bytes."""
-
-    def __init__(self, data: bytes) -> None:
-        """Start at the first bit."""
-        self.data, self.at = data, 0
-
-    def bits(self, count: int) -> int:
-        """Take a number of `count` bits."""
-        begin, self.at = self.at, self.at + count
-        require(self.at <= 8 * len(self.data), "cut off")
-        return (int.from_bytes(self.data[begin // 8 : -(-self.at // 8)], "big") >> -self.at % 8) & ((1 << count) - 1)
-
-    def octets(self, count: int) -> bytes:
-        """Take whole bytes."""
-        return self.bits(8 * count).to_bytes(count, "big")
-
-    def number(self, count: int) -> int:
-        """Take a number of `count` bytes."""
-        return int.from_bytes(self.octets(count), "little")
-
-    def varint(self) -> int:
-        """Take a varint."""
-        more, value = self.bits(1), self.bits(7)
-        return value + (self.varint() << 7) if more else value
-
-
 class Channel:
     """State of a channel."""
 
@@ -120,6 +88,21 @@ class Channel:
         return code
 
 
+class Tiny:
+    """State of a stream of `tiny` from a key packet on."""
+
+    def __init__(self, shape: Shape) -> None:
+        """Start as a key packet does."""
+        self.channels = [Channel(shape.width) for _ in range(shape.channels)]
+
+    def take(self, payload: bytes, raw: bool, present: list[list[int]]) -> list[dict[int, int]]:
+        """Take the codes of a packet: of each frame, those of the channels that are present in it."""
+        reader = Reader(payload)
+        rows = [{c: self.channels[c].take(reader, raw) for c in numbers} for numbers in present]
+        reader.finish()
+        return rows
+
+
 def crc8(data: bytes) -> int:
     """Compute CRC-8/AUTOSAR."""
     crc = 0xFF
@@ -128,6 +111,21 @@ def crc8(data: bytes) -> int:
         for _ in range(8):
             crc = (crc << 1) ^ (0x12F if crc & 0x80 else 0)
     return crc ^ 0xFF
+
+
+def read_shape(head: bytes) -> Shape:
+    """Read what only key packets have, `identity` and on; refuse what is not known."""
+    identity, channels, bits = struct.unpack_from("<BHB", head)
+    version, profile = divmod(identity, 16)
+    width, lanes = (bits & 15) + 1, 1 << (bits >> 4 & 3)
+    own = 8 if bits & NAMES_SET else 0
+    shape = Shape(profile, channels + 1, width, lanes, head[4 : 4 + own], tuple(head[4 + own :]))
+    require(version == VERSION and profile in (TINY, CALIBRATED), "version or profile of a packet")
+    require(width >= LEAST_WIDTH and lanes <= MOST_LANES, "width or lanes of a packet")
+    require(profile == CALIBRATED or bits < 16, "shape of a packet of tiny")
+    require(profile == TINY or own, "no parameter set is named")
+    require(all(peer <= c for c, peer in enumerate(shape.peers)), "peer before channel 0")
+    return shape
 
 
 def read_packet(data: bytes, at: int) -> Packet | None:
@@ -139,18 +137,15 @@ def read_packet(data: bytes, at: int) -> Packet | None:
         return None
     size = PLAIN
     if flags & KEY:
-        size = NAMED if data[at + KEYED - 1] & NAMES_SET else KEYED
+        channels, bits = struct.unpack_from("<HB", data, at + PLAIN + 1)
+        size = KEYED + (8 if bits & NAMES_SET else 0) + (channels + 1 if bits & HAS_PEERS else 0)
     begin = at + size + 1
     end = begin + int.from_bytes(data[at + 9 : at + 12], "little")
     if end + 4 > len(data) or crc8(data[at : begin - 1]) != data[begin - 1]:
         return None
     if zlib.crc32(data[at:end]) != int.from_bytes(data[end : end + 4], "little"):
         return None
-    shape = None
-    if flags & KEY:
-        identity, channels, bits = struct.unpack_from("<BHB", data, at + PLAIN)
-        require(identity == VERSION_AND_PROFILE and bits + 1 in WIDTHS, "version, profile or shape of a packet")
-        shape = Shape(channels + 1, bits + 1)
+    shape = read_shape(data[at + PLAIN : begin - 1]) if flags & KEY else None
     return Packet(bool(flags & RAW), position, frames, shape, data[begin:end], end + 4)
 
 
@@ -169,8 +164,19 @@ def read_packets(data: bytes) -> tuple[list[Packet], list[list[int]]]:
     return packets, damage + ([[good, at - good]] if good < at else [])
 
 
-def decode_stream(data: bytes, ends: list[int] | None = None) -> Stream:
+def begin_state(shape: Shape, sets: dict[bytes, Tables]) -> Tiny | Calibrated:
+    """Give the state at the start of a key packet."""
+    if shape.profile == TINY:
+        return Tiny(shape)
+    require(shape.parameter_set in sets, "parameter set is not known")
+    tables = sets[shape.parameter_set]
+    require(tables.serves(shape.width), "parameter set is for another width")
+    return Calibrated(shape, tables)
+
+
+def decode_stream(data: bytes, ends: list[int] | None = None, sets: dict[bytes, Tables] | None = None) -> Stream:
     """Decode the packets of a stream; `ends` has the frames of each channel, where channels end early."""
+    sets = RELEASED if sets is None else sets
     packets, damage = read_packets(data)
     shapes = [packet.shape for packet in packets if packet.shape]
     require(len(set(shapes)) == 1, "not one shape in the stream")
@@ -179,25 +185,26 @@ def decode_stream(data: bytes, ends: list[int] | None = None) -> Stream:
         del packets[0]
     stream = Stream(shapes[0], packets[0].position, [], [], damage)
     limits = ends or [sys.maxsize] * stream.shape.channels
-    state: list[Channel] = []
+    state: Tiny | Calibrated | None = None
     for packet in packets:
         at = len(stream.codes)
         lost = (packet.position - stream.origin - at) % WRAP
         require(lost < WRAP // 2, "position goes back")
         if packet.shape or lost:
-            state = [Channel(packet.shape.width) for _ in range(packet.shape.channels)] if packet.shape else []
+            state = begin_state(packet.shape, sets) if packet.shape else None
         lost += 0 if state else packet.frames
         if lost and stream.gaps and sum(stream.gaps[-1]) == at:
             stream.gaps[-1][1] += lost
         elif lost:
             stream.gaps.append([at, lost])
-        stream.codes.extend([0] * stream.shape.channels for _ in range(lost))
-        reader = Reader(packet.payload)
-        for number in range(at + lost, at + lost + packet.frames if state else 0):
-            pairs = zip(state, limits, strict=True)
-            stream.codes.append([c.take(reader, packet.raw) if number < end else 0 for c, end in pairs])
-        rest = 8 * len(packet.payload) - reader.at
-        require(not state or (rest < BYTE and not reader.bits(rest)), "payload does not end with its last code")
+        every = range(stream.shape.channels)
+        stream.codes.extend([0 for _ in every] for _ in range(lost))
+        if state:
+            numbers = range(len(stream.codes), len(stream.codes) + packet.frames)
+            present = [[c for c in every if number < limits[c]] for number in numbers]
+            stream.codes.extend(
+                [row.get(c, 0) for c in every] for row in state.take(packet.payload, packet.raw, present)
+            )
     return stream
 
 
@@ -238,11 +245,15 @@ def restore_file(file: File, mapping: int, codes: list[list[int]]) -> bytes:
     return whole
 
 
-def restore_stream(data: bytes, mapping: int, index: list[list[int]], files: list[File]) -> Iterator[bytes]:
+def restore_stream(
+    data: bytes, mapping: int, index: list[list[int]], files: list[File], sets: dict[bytes, Tables]
+) -> Iterator[bytes]:
     """Yield the original files of one stream."""
     codes: list[list[int]] = []
     if data:
-        shape, origin, codes, gaps, damage = decode_stream(data, [f.frames for f in files for _ in range(f.channels)])
+        shape, origin, codes, gaps, damage = decode_stream(
+            data, [f.frames for f in files for _ in range(f.channels)], sets
+        )
         require(shape.width == (LATTICE_WIDTH if mapping == LATTICE else (mapping >> 4) + 8), "width of a stream")
         require(not (origin or gaps or damage), "stream not whole")
     require(len(codes) == max((file.frames for file in files), default=0), "frames of a stream")
@@ -264,18 +275,25 @@ def restore(container: bytes) -> list[tuple[str, bytes]]:
     require(zlib.crc32(container[: outer.at // 8]) == outer.number(4), "check of the directory")
     reader = Reader(zlib.decompress(directory) if size & 1 else directory)
     begin = outer.at // 8
-    restored: list[tuple[str, bytes]] = []
+    streams: list[tuple[bytes, int, list[list[int]], list[File]]] = []
     file = File("", 0, None, b"", 0, 1, 16, 0)
-    streams = reader.varint()
-    for _ in range(streams):
+    count = reader.varint()
+    for _ in range(count):
         mapping, frames = reader.number(1), reader.varint()
-        end = begin + reader.varint() if streams > 1 else len(container)
+        end = begin + reader.varint() if count > 1 else len(container)
         require(end <= len(container), "container cut off")
         index = [[0, 0]]
         for _ in range(reader.varint()):
             index.append([index[-1][0] + reader.varint(), index[-1][1] + reader.varint()])
         files = [file := read_file(reader, frames, file) for _ in range(reader.varint())]
-        contents = restore_stream(container[begin:end], mapping, index[1:], files)
-        restored += zip((file.name for file in files), contents, strict=True)
+        streams.append((container[begin:end], mapping, index[1:], files))
         begin = end
+    require(begin == len(container), "bytes behind the last stream")
+    embedded: list[bytes] = []
+    while reader.at < BYTE * len(reader.data):
+        embedded.append(reader.octets(reader.varint()))
+    sets = RELEASED | named_sets(embedded)
+    restored: list[tuple[str, bytes]] = []
+    for stream in streams:
+        restored += zip((file.name for file in stream[3]), restore_stream(*stream, sets), strict=True)
     return restored

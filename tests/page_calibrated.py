@@ -1,0 +1,286 @@
+"""Profile `calibrated` of the second decoder, written from BITSTREAM.md alone (sections 4, 5, 8); slow and plain."""
+
+import hashlib
+import math
+import zlib
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import NamedTuple
+
+from tests.page_reader import Reader, Shape, require
+
+PROFILE = 1
+ESCAPE = 8  # size of the escape's part
+POINT = 1 << 15  # R after codes as they are; the weight of the last bit of a string
+Q = (128, 117, 108, 99, 91, 83, 76, 70)
+FORMATS = {  # bits, fraction bits, signed, dimensions; of `edges` the bits depend on the width
+    "edges": (None, 6, 1, 1),
+    "points": (16, 16, 0, 1),
+    "shifts": (4, 0, 0, 1),
+    "start": (11, 5, 0, 0),
+    "steps": (8, 5, 1, 2),
+    "weights": (11, 10, 1, 1),
+}
+
+
+class Tables(NamedTuple):
+    """What a parameter set holds; `edges` is empty if it serves every width."""
+
+    edges: list[int]
+    points: list[int]
+    shifts: list[int]
+    start: int
+    steps: list[list[int]]
+    weights: list[int]
+
+    def serves(self, width: int) -> bool:
+        """Whether the set is for codes of a width."""
+        return not self.edges or len(self.edges) == (1 << width) + 1
+
+
+def read_table(reader: Reader) -> tuple[str, tuple[int, ...], list[int], list[int]]:
+    """Read a table: name; bits, fraction bits, signed, dimensions; sizes; values."""
+    name = reader.octets(reader.number(1)).decode("ascii")
+    form = (bits, _, signed, dimensions) = tuple(reader.number(1) for _ in range(4))
+    sizes = [reader.number(4) for _ in range(dimensions)]
+    count, size = math.prod(sizes), -(-bits // 8)
+    values = [int.from_bytes(reader.octets(size), "little", signed=bool(signed)) for _ in range(count)]
+    least = -(1 << bits - 1) if signed else 0
+    require(all(least <= value < least + (1 << bits) for value in values), f"format of table {name}")
+    return name, form, sizes, values
+
+
+def read_set(data: bytes) -> Tables:
+    """Read a parameter set of `calibrated`; refuse every other."""
+    reader = Reader(data)
+    require(reader.octets(5) == b"SPKP\x01" and reader.number(1) == PROFILE, "no parameter set of the profile")
+    tables = [read_table(reader) for _ in range(reader.number(2))]
+    require([name for name, _, _, _ in tables] == list(FORMATS), "tables of a parameter set")
+    require(zlib.crc32(data[: reader.at // 8]) == reader.number(4), "check of a parameter set")
+    require(reader.at == 8 * len(data), "bytes behind a parameter set")
+    for name, form, _, _ in tables:
+        expected = FORMATS[name]
+        require(form[1:] == expected[1:] and expected[0] in (None, form[0]), f"format of table {name}")
+    sizes = {name: tuple(size) for name, _, size, _ in tables}
+    values = {name: value for name, _, _, value in tables}
+    edges, points, shifts, start, steps, weights = (values[name] for name in FORMATS)
+    if edges:
+        width = tables[0][1][0] - 6
+        require(8 <= width <= 12 and len(edges) == (1 << width) + 1, "width of edges")
+    require(all(a < b for a, b in pairwise(edges)), "edges increase")
+    require(len(points) == 32 and points == sorted(points) and points[-1] <= POINT, "points")
+    require(1 <= len(shifts) <= 16 and len(weights) == len(shifts) + 1, "features")
+    require(sizes["steps"] == (2, 64) and min(steps) > -128 and min(weights) > -1024, "steps or weights")
+    return Tables(edges, points, shifts, start[0], [steps[:64], steps[64:]], weights)
+
+
+def named_sets(serialised: Iterable[bytes]) -> dict[bytes, Tables]:
+    """Read parameter sets; give them by the bytes that name them in packets."""
+    return {hashlib.sha256(data).digest()[:8]: read_set(data) for data in serialised}
+
+
+def rnd(x: int, n: int) -> int:
+    """Divide by 2^n, rounded."""
+    return (x + (1 << n - 1)) >> n if n else x
+
+
+def sat(x: int, least: int, most: int) -> int:
+    """Saturate."""
+    return max(least, min(x, most))
+
+
+def sign(x: int) -> int:
+    """Give -1, 0 or 1."""
+    return (x > 0) - (x < 0)
+
+
+class Coder:
+    """The decoder of one lane's string: V' is `rest` / 2^`fraction`."""
+
+    def __init__(self, string: bytes) -> None:
+        """Add up the words of a string."""
+        even = string + bytes(len(string) % 2)
+        self.length, self.size, self.doublings = len(string), 65535, 0
+        self.starts = [0]  # per word, the number of V's bits before its first one
+        self.value = word = 0
+        for at in range(0, len(even), 2):
+            shift = 15 if word == 0xFFFF else 16
+            self.starts += [self.starts[-1] + shift] if at else []
+            word = int.from_bytes(even[at : at + 2], "big")
+            self.value = (self.value << shift) + word
+        self.fraction = self.starts[-1]
+        self.rest = self.value
+
+    def x(self) -> int:
+        """Give the place in V'."""
+        return self.rest >> self.fraction if self.fraction > 0 else self.rest << -self.fraction
+
+    def double(self, times: int) -> None:
+        """Double V'; beyond the end of the string stand zeros."""
+        self.doublings += times
+        self.fraction -= times
+        if self.fraction < 0:
+            self.rest <<= -self.fraction
+            self.value <<= -self.fraction
+            self.fraction = 0
+
+    def narrow(self, below: int, above: int) -> None:
+        """Take off a part."""
+        self.rest -= below << self.fraction
+        self.size = above - below
+        while self.size < POINT:
+            self.size *= 2
+            self.double(1)
+
+    def as_it_is(self, width: int) -> int:
+        """Take a code as it is."""
+        self.size, code = POINT, 0
+        for n in (width - 8, 8):
+            p = self.x() >> (15 - n)
+            self.rest -= p << (15 - n) << self.fraction
+            self.double(n)
+            code = (code << n) + p
+        require(code < 1 << width, "code above the greatest")
+        return code
+
+    def code(self, width: int, low: Callable[[int, int], int]) -> int:
+        """Take a code; `low` gives where its part in an interval of a size begins."""
+        x, size = self.x(), self.size
+        require(x < size, "beyond the interval")
+        if x < ESCAPE:
+            self.narrow(0, ESCAPE)
+            return self.as_it_is(width)
+        code, beyond = 0, 1 << width
+        while beyond - code > 1:
+            middle = (code + beyond) // 2
+            code, beyond = (middle, beyond) if low(middle, size) <= x else (code, middle)
+        self.narrow(low(code, size), low(code + 1, size))
+        return code
+
+    def finish(self) -> None:
+        """Refuse a string that does not end as an encoder ends it."""
+        require(self.x() < POINT and not self.value % (POINT << self.fraction), "bits behind the last code")
+        word = max(number for number, start in enumerate(self.starts) if start <= self.doublings)
+        if word and self.doublings == self.starts[word] and self.starts[word] - self.starts[word - 1] == 15:
+            word -= 1  # two bits have this weight: the first counts
+        end = 2 * word + (self.doublings - self.starts[word]) // 8 + 1
+        require(self.length == end, "string does not end with its last code")
+
+
+class Channel:
+    """State of a channel."""
+
+    def __init__(self, width: int, tables: Tables) -> None:
+        """Start as a key packet does."""
+        self.width, self.tables = width, tables
+        self.greatest = 8 * (width - 2) - 1
+        self.last = self.fast = self.r = self.mu = self.q = self.o = 0
+        self.d = [0] * len(tables.shifts)
+        *self.w, self.w_peer = tables.weights
+        self.slow = sat(tables.start + (width - 10) * 256, 0, 32 * self.greatest)
+        self.g = [0, *tables.points, tables.points[-1]]
+
+    def edge(self, code: int) -> int:
+        """Give the lower edge of a code's bin."""
+        return self.tables.edges[code] if self.tables.edges else (code - (1 << self.width - 1)) * 64
+
+    def value(self, code: int) -> int:
+        """Give the middle of a code's bin."""
+        return min(rnd(self.edge(code) + self.edge(code + 1), 4), (1 << self.width + 2) - 1)
+
+    def predict(self, peer: int) -> None:
+        """Compute mu, q and o."""
+        m = 1 << self.width + 5
+        total = self.w_peer * peer + sum(w * d for w, d in zip(self.w, self.d, strict=True))
+        self.mu = sat(8 * self.last + rnd(total, 6), -m, m - 1)
+        index = sat(rnd(self.fast + self.slow, 5), 0, self.greatest)
+        self.o, self.q = index >> 3, Q[index & 7]
+
+    def pos(self, x: int) -> int:
+        """Give the position of an input."""
+        size = (abs(x - self.mu) * self.q) >> (self.o + 3)
+        return -size if x < self.mu else size
+
+    def low(self, code: int, size: int) -> int:
+        """Give where the part of a code begins."""
+        if code in (0, 1 << self.width):
+            return size if code else ESCAPE
+        pos = self.pos(self.edge(code))
+        a = min(abs(pos), 2048)
+        j = a >> 6
+        g = self.g[j] + (((self.g[j + 1] - self.g[j]) * (a & 63)) >> 6)
+        return ESCAPE + (((size - ESCAPE) * (32768 + (g if pos >= 0 else -g))) >> 16)
+
+    def follow(self, code: int, peer: int, age: int) -> None:
+        """Update the state after a code."""
+        value, m = self.value(code), (1 << self.width - 1) - 1
+        e = 8 * value - self.mu
+        self.r = sat(rnd(e, 4), -m, m)
+        u = sign(e) * (4 if age < 512 else 1)
+        self.w_peer = sat(self.w_peer + u * sign(peer), -1023, 1023)
+        t = b = value - self.last
+        for i, (d, shift) in enumerate(zip(self.d, self.tables.shifts, strict=True)):
+            self.w[i] = sat(self.w[i] + u * sign(d), -1023, 1023)
+            t += 2 * d
+            v = rnd(t, shift) if shift else 2 * d
+            self.d[i] = sat(rnd(2 * d + b - v, 1), -m, m)
+            b = v
+        k = min(abs(self.pos(self.edge(code)) + self.pos(self.edge(code + 1))) >> 7, 63)
+        h = 3 if age < 32 else 2 if age < 128 else 0
+        self.fast = sat(self.fast - rnd(self.fast, 4) + self.tables.steps[0][k], -255, 255)
+        self.slow = sat(self.slow + (self.tables.steps[1][k] << h), 0, 32 * self.greatest)
+        self.last = value
+
+
+class Calibrated:
+    """State of a stream of `calibrated` from a key packet on."""
+
+    def __init__(self, shape: Shape, tables: Tables) -> None:
+        """Start as a key packet does."""
+        self.shape, self.age = shape, 0
+        self.channels = [Channel(shape.width, tables) for _ in range(shape.channels)]
+
+    def lanes(self, payload: bytes, present: list[list[int]]) -> dict[int, Coder]:
+        """Cut a payload into the strings of its lanes."""
+        reader = Reader(payload)
+        lanes = sorted({c % self.shape.lanes for row in present for c in row})
+        raw = -(-self.shape.width * sum(map(len, present)) // 8)
+        size = -(-raw.bit_length() // 8)
+        lengths = [reader.number(size) for _ in lanes[1:]]
+        strings = [reader.octets(length) for length in lengths]
+        strings.append(payload[reader.at // 8 :])
+        require(lanes or not payload, "payload without a code")
+        return {lane: Coder(string) for lane, string in zip(lanes, strings, strict=False)}
+
+    def take(self, payload: bytes, raw: bool, present: list[list[int]]) -> list[dict[int, int]]:
+        """Take the codes of a packet: of each frame, those of the channels that are present in it."""
+        reader = Reader(payload)
+        lanes = {} if raw else self.lanes(payload, present)
+        rows: list[dict[int, int]] = []
+        for numbers in present:
+            rows.append({})
+            for c in numbers:
+                before = self.shape.peers[c] if self.shape.peers else 0
+                peer = self.channels[c - before].r if before and c - before in rows[-1] else 0
+                rows[-1][c] = self.code(c, peer, reader if raw else lanes[c % self.shape.lanes])
+            self.age += 1
+        if raw:
+            reader.finish()
+        for coder in lanes.values():
+            coder.finish()
+        return rows
+
+    def code(self, number: int, peer: int, source: Reader | Coder) -> int:
+        """Take the next code of a channel and update its state."""
+        channel, width = self.channels[number], self.shape.width
+        if self.age:
+            channel.predict(peer)
+        if isinstance(source, Reader):
+            code = source.bits(width)
+        else:
+            code = source.code(width, channel.low) if self.age else source.as_it_is(width)
+        if self.age:
+            channel.follow(code, peer, self.age)
+        else:
+            channel.last, channel.r = channel.value(code), 0
+        return code
