@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from model.codec.packet import Packet
 from model.formats import directory, wav
 from model.formats.codes import LATTICE
 from model.formats.container import Container, Source, pack
@@ -75,6 +76,14 @@ def uncalibrated(*, seed: int = SEED) -> ParameterSet:
 def saved(path: Path, parameters: ParameterSet) -> Path:
     path.write_bytes(parameters.to_bytes())
     return path
+
+
+def forged(stream: bytes, packet: Packet, byte: int) -> bytes:
+    """The stream with one byte of the packet's payload changed, and the packet's CRC-32 right again."""
+    end = packet.offset + packet.size - 4
+    body = bytearray(stream[packet.offset : end])
+    body[byte if byte < 0 else len(body) - len(packet.payload) + byte] ^= 0xFF
+    return stream[: packet.offset] + body + struct.pack("<I", zlib.crc32(body)) + stream[end + 4 :]
 
 
 def with_directory(path: Path, change: Callable[[bytes], bytes]) -> Path:

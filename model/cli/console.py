@@ -51,8 +51,7 @@ def say_first_compilation() -> None:
     click.ClickException
         If the folder where it is kept cannot be made.
     """
-    from numba.core import event
-
+    from model.codec.compilation import before_compiling
     from model.codec.compiled import CACHE_FOLDER
 
     try:
@@ -63,17 +62,4 @@ def say_first_compilation() -> None:
             "set NUMBA_CACHE_DIR to a folder that can be written"
         ) from None
 
-    class Announcement(event.Listener):
-        """Says it once; numba tells of every function that it does not find in its cache."""
-
-        said = False
-
-        def on_start(self, event: object) -> None:
-            if not self.said:
-                self.said = True
-                click.echo(COMPILING, err=True)
-
-        def on_end(self, event: object) -> None:
-            pass
-
-    event.register("numba:compile", Announcement())
+    before_compiling(lambda: click.echo(COMPILING, err=True))

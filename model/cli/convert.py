@@ -41,7 +41,7 @@ PARAMETERS = click.option(
 @click.option("--profile", metavar="NAME", help=f"The stages that samples flow through. [default: {DEFAULT_PROFILE}]")
 @click.option("--parameters", metavar="FILE", type=PATH, help="A parameter set, instead of the shipped ones.")
 @click.option("--no-embed", is_flag=True, help="Leave that set out of OUT; whoever reads it must give it again.")
-@click.option("--lanes", type=int, help="Coders side by side, for faster hardware. [default: 1]")
+@click.option("--lanes", type=int, help="Coders side by side. [default: what the hardware needs]")
 @click.option("--group", type=click.Choice(settings.GROUPS), help="Which files are simultaneous. [default: auto]")
 @click.option("--live", is_flag=True, default=None, help="Short packets, for a link.")
 @click.option("--packet-frames", type=int, help="Frames in a packet.")

@@ -82,6 +82,10 @@ class Decompressor:
         Frames of the stream before the first packet that will be pushed: where a file is entered.
     find : callable, optional
         Gives the parameter set of an identifier, or None if it has none; the shipped sets are always known.
+    tolerant : bool
+        Take a packet whose payload no encoder wrote for lost, with those that need it, instead of refusing the stream:
+        where bytes of a container were moved, packets of another stream may stand in this one. `suspect` then tells
+        that there was one: those before it may have decoded to wrong codes.
     """
 
     def __init__(
@@ -91,16 +95,20 @@ class Decompressor:
         ends: np.ndarray | None = None,
         start: int = 0,
         find: Find | None = None,
+        tolerant: bool = False,
     ) -> None:
         self.shape: Shape | None = None
         self.origin = origin
         self.gaps: list[Gap] = []
         self.next = start  # the frame that should come now
+        self.suspect = False
         self._ends = ends
         self._find = find
         self._new_chain: Callable[[], chain.Chain]
         self._chain: chain.Chain
+        self._tolerant = tolerant
         self._synchronised = False
+        self._sound = True  # no packet since the last key packet failed to decode
         self._lost = "its packet is lost"
 
     def push(self, packet: Packet) -> Block | None:
@@ -109,13 +117,14 @@ class Decompressor:
         Raises
         ------
         StreamError
-            If the packet contradicts the stream, or its parameter set is not known.
+            If the packet contradicts the stream or does not decode, or its parameter set is not known.
         """
         task = self._plan(packet)
         if task is None:
             return None
-        self._decode(self._chain, task)
-        return task.block
+        failed = self._run(self._chain, [task], self._sound)
+        self._settle(failed, task)
+        return None if failed else task.block
 
     def push_all(self, items: Iterable[Packet | Damage], *, jobs: int = 1) -> Iterator[Block | Damage]:
         """Decode packets; damage passes through. With `jobs` threads, which work from key packet to key packet.
@@ -150,24 +159,46 @@ class Decompressor:
             yield from self._together(pool, batch)
 
     def _together(self, pool: ThreadPoolExecutor, batch: list[_Task | Damage]) -> Iterator[Block | Damage]:
-        runs: list[tuple[chain.Chain, list[_Task]]] = []
+        links: list[chain.Chain] = []
+        runs: list[list[_Task]] = []
         for task in batch:
             if isinstance(task, _Task):
-                if not runs:
-                    runs.append((self._chain, []))
-                elif task.packet.shape is not None:
-                    runs.append((self._new_chain(), []))
-                runs[-1][1].append(task)
-        list(pool.map(self._run, runs))
+                if not runs or task.packet.shape is not None:
+                    links.append(self._new_chain() if runs else self._chain)
+                    runs.append([])
+                runs[-1].append(task)
         if runs:
-            self._chain = runs[-1][0]
+            sound = [self._sound, *[True] * (len(runs) - 1)]
+            failed = [task for found in pool.map(self._run, links, runs, sound) for task in found]
+            self._chain = links[-1]
+            self._settle(failed, runs[-1][-1])
+            absent = {id(task) for task in failed}
+            batch = [task for task in batch if id(task) not in absent]
         for task in batch:
             yield task.block if isinstance(task, _Task) else task
 
-    def _run(self, run: tuple[chain.Chain, list[_Task]]) -> None:
-        link, tasks = run
+    def _run(self, link: chain.Chain, tasks: list[_Task], sound: bool) -> list[_Task]:
+        """Decode packets that follow each other; gives those that failed, or need one that did."""
+        failed = []
         for task in tasks:
-            self._decode(link, task)
+            sound = (sound or task.packet.shape is not None) and self._decode(link, task)
+            if not sound:
+                failed.append(task)
+        return failed
+
+    def _settle(self, failed: list[_Task], last: _Task) -> None:
+        """Turn packets that failed into gaps; `last` is the last one that was tried."""
+        self._sound = not failed or failed[-1] is not last
+        if not failed:
+            return
+        if not self._tolerant:
+            offset = failed[0].packet.offset
+            raise StreamError(f"packet at byte {offset}: its payload does not decode; the encoder is at fault")
+        self.suspect = True
+        lost = [Gap(task.block.start, task.packet.frames, "its payload does not decode") for task in failed]
+        found, self.gaps = sorted([*self.gaps, *lost], key=lambda gap: gap.start), []
+        for gap in found:
+            self._add_gap(gap)
 
     def _plan(self, packet: Packet) -> _Task | None:
         """Settle where the packet's frames stand, without decoding them."""
@@ -190,7 +221,8 @@ class Decompressor:
         self.next = start + packet.frames
         return _Task(packet, Block(start, np.zeros((packet.frames, self.shape.channels), np.uint16)))
 
-    def _decode(self, link: chain.Chain, task: _Task) -> None:
+    def _decode(self, link: chain.Chain, task: _Task) -> bool:
+        """Fill the block of a packet; False if no encoder wrote its payload."""
         packet, (start, frames) = task
         width, ends = self._width, self._stream_ends
         if packet.shape is not None:
@@ -201,10 +233,8 @@ class Decompressor:
             good = raw.decode(payload, start, ends, width, frames) == payload.size == limit
             if good:
                 link.encode(frames, start, limit)  # state moves on as if they had been coded
-        else:
-            good = link.decode(payload, frames, start, limit)
-        if not good:
-            raise StreamError(f"packet at byte {packet.offset}: its payload does not decode; the encoder is at fault")
+            return good
+        return link.decode(payload, frames, start, limit)
 
     def finish(self, frames: int) -> None:
         """Say how many frames the stream has; what is missing at its end becomes a gap."""
@@ -241,12 +271,16 @@ class Decompressor:
         return found
 
     def _gap(self, frames: int, reason: str) -> None:
-        previous = self.gaps[-1] if self.gaps else None
-        if previous and previous.start + previous.frames == self.next:
-            self.gaps[-1] = Gap(previous.start, previous.frames + frames, previous.reason)
-        else:
-            self.gaps.append(Gap(self.next, frames, reason))
+        self._add_gap(Gap(self.next, frames, reason))
         self.next += frames
+
+    def _add_gap(self, gap: Gap) -> None:
+        """Add a gap behind all others, or to the last one if it ends where this one begins."""
+        last = self.gaps[-1] if self.gaps else None
+        if last and last.start + last.frames == gap.start:
+            self.gaps[-1] = Gap(last.start, last.frames + gap.frames, last.reason)
+        else:
+            self.gaps.append(gap)
 
 
 def blocks(data: bytes | memoryview, decompressor: Decompressor, *, jobs: int = 1) -> Iterator[Block | Damage]:

@@ -126,14 +126,16 @@ class Container:
         of the wrong size only packets count that follow each other without a hole.
         """
         complete, trusted = len(self._data) == self.directory.end, True
-        shape = stream.mapping.width, stream.channels
+        form, shape = (stream.mapping.width, stream.channels), None
         for item in scan(self._packets(stream, offset)):
             if isinstance(item, Packet):
                 start = frame + ((item.position - frame) & 0xFFFFFFFF)
                 trusted = trusted and (complete or start == frame)
-                own = item.shape is None or (item.shape.width, item.shape.channels) == shape
+                own = item.shape is None or (
+                    (item.shape.width, item.shape.channels) == form and shape in (None, item.shape)
+                )
                 if trusted and own and start + item.frames <= stream.frames:
-                    frame = start + item.frames
+                    frame, shape = start + item.frames, item.shape or shape
                     yield start, item
                     continue
             trusted = trusted and complete
@@ -153,7 +155,8 @@ class Container:
             raise FormatError(f"{self.path}: {error}; compress the originals again") from None
 
     def _decoder(self, stream: StreamEntry, start: int = 0) -> Decompressor:
-        return Decompressor(origin=0, ends=np.array(stream.ends), start=start, find=self.parameter_sets.get)
+        find = self.parameter_sets.get
+        return Decompressor(origin=0, ends=np.array(stream.ends), start=start, find=find, tolerant=True)
 
     def _decode(
         self, stream: StreamEntry, paths: Sequence[Path | None], jobs: int, progress: Callable[[int], None] | None
@@ -173,7 +176,7 @@ class Container:
         gaps: list[FileGap] = []
         for restorer in restorers:
             missing = list(self._file_gaps(restorer.entry, decoder.gaps))
-            if not restorer.close() and not missing:
+            if not restorer.close() and (not missing or decoder.suspect):
                 entry = restorer.entry
                 missing = [FileGap(self.file_name(entry), 0, entry.frames, entry.rate, _NOT_ORIGINAL)]
             gaps += missing
