@@ -4,7 +4,6 @@ import numpy as np
 
 from model.codec import calibrate, lms, scale
 from model.codec import range as coding
-from model.codec.arithmetic import sign
 from model.codec.compiled import compiled
 from model.spec import calibrate as calibrate_spec
 from model.spec import lms as lms_spec
@@ -17,13 +16,26 @@ OCTAVE_BITS = scale_spec.OCTAVE.bit_length() - 1
 
 @compiled
 def restart(state, start_weights, start_scale):
-    """Every channel's state at a key packet; its last value is that of its first sample."""
-    _, differences, weights, fast, slow = state
-    for channel in range(fast.size):
-        differences[channel, :] = 0
-        weights[channel, :] = start_weights
-        fast[channel] = 0
-        slow[channel] = start_scale
+    """Every channel's state at a key packet; its last value comes with its first sample."""
+    state[:, :] = 0
+    state[:, scale.SLOW] = start_scale
+    state[:, state.shape[1] - start_weights.size :] = start_weights
+
+
+@compiled
+def predict(state, channel, peer, reciprocals, edge_limit, index_limit):
+    """What the next code of a channel is expected to be: `(mu, octave, reciprocal)`."""
+    mu = lms.predict(state, channel, peer, edge_limit)
+    index = scale.index(state, channel, index_limit)
+    return mu, index >> OCTAVE_BITS, reciprocals[index & (scale_spec.OCTAVE - 1)]
+
+
+@compiled
+def follow(state, channel, peer, value, mu, lower, upper, age, shifts, steps, difference_limit, index_limit):
+    """Let a channel's state follow the code that was found between the positions `lower` and `upper`; its residual."""
+    lms.adapt(state, channel, peer, value, mu, age, shifts, difference_limit)
+    scale.adapt(state, channel, lower, upper, age, steps, index_limit)
+    return lms.residual(value, mu, difference_limit)
 
 
 @compiled
@@ -43,8 +55,8 @@ def encode(frames, first, age, ends, width, peers, tables, limits, state, residu
         As in `model.spec.calibrated.Tables`, and `model.spec.scale.reciprocals`.
     limits : (edge, centre, difference, index)
         The formats' limits at this width.
-    state : (last, differences, weights, fast, slow)
-        Of all channels, updated.
+    state : ndarray of int64, shape (channels, 4 + 2 * features)
+        Updated; its columns are those of `lms` and `scale`.
     residuals : ndarray of int64, shape (channels,)
         For residuals of the frame at hand.
     coders : ndarray of int64, shape (lanes, 5)
@@ -54,19 +66,16 @@ def encode(frames, first, age, ends, width, peers, tables, limits, state, residu
     """
     edges, shifts, steps, points, reciprocals = tables
     edge_limit, centre_limit, difference_limit, index_limit = limits
-    last, differences, weights, fast, slow = state
     lanes, top = len(coders), (1 << width) - 1
     for lane in range(lanes):
-        low, interval, count, held = coding.start()
-        coders[lane, 0], coders[lane, 1], coders[lane, 2], coders[lane, 3] = low, interval, count, held
+        coders[lane, 0], coders[lane, 1], coders[lane, 2], coders[lane, 3] = coding.start()
         coders[lane, 4] = lane * (out.size // lanes)
     for frame in range(frames.shape[0]):
         lane = -1
-        weight_step, gear = lms.weight_step(age + frame), scale.gear(age + frame)
         for channel in range(frames.shape[1]):
             lane = lane + 1 if lane + 1 < lanes else 0
+            residuals[channel] = 0
             if first + frame >= ends[channel]:
-                residuals[channel] = 0
                 continue
             code = np.int64(frames[frame, channel])
             value = calibrate.centre(edges, code, centre_limit)
@@ -74,28 +83,34 @@ def encode(frames, first, age, ends, width, peers, tables, limits, state, residu
             held, at = coders[lane, 3], coders[lane, 4]
             if age + frame == 0:
                 low, interval, count, held, at = coding.encode_plain(low, count, held, out, at, code, width)
-                residuals[channel] = 0
+                state[channel, lms.LAST] = value
             else:
-                peer = residuals[channel - peers[channel]] if peers[channel] > 0 else 0
-                mu = lms.predict(last[channel], differences, weights, channel, peer, edge_limit)
-                index = scale.index(fast[channel], slow[channel], index_limit)
-                octave, reciprocal = index >> OCTAVE_BITS, reciprocals[index & (scale_spec.OCTAVE - 1)]
+                peer = residuals[channel - peers[channel]]  # its own, 0 as yet, if it has none
+                mu, octave, reciprocal = predict(state, channel, peer, reciprocals, edge_limit, index_limit)
                 lower = coding.position(edges[code] - mu, reciprocal, octave)
                 upper = coding.position(edges[code + 1] - mu, reciprocal, octave)
-                below = coding.bound(coding.cumulative(lower, points), interval) if code > 0 else coding.ESCAPE
-                above = coding.bound(coding.cumulative(upper, points), interval) if code < top else interval
+                below = coding.bound(coding.cumulative(lower, points) if code > 0 else 0, interval)
+                above = coding.bound(coding.cumulative(upper, points) if code < top else coding.WHOLE, interval)
                 if above > below:
                     low, interval, count, held, at = coding.encode(low, count, held, out, at, below, above)
                 else:
-                    low, interval, count, held, at = coding.encode(low, count, held, out, at, 0, coding.ESCAPE)
+                    below = coding.bound(coding.WHOLE, interval)
+                    low, interval, count, held, at = coding.encode(low, count, held, out, at, below, interval)
                     low, interval, count, held, at = coding.encode_plain(low, count, held, out, at, code, width)
-                residuals[channel] = lms.residual(value, mu, difference_limit)
-                error, step = weight_step * sign((value << lms.VALUE_RISE) - mu), value - last[channel]
-                lms.adapt(differences, weights, channel, shifts, peer, error, step, difference_limit)
-                entry = scale.distance(lower, upper)
-                fast[channel] = scale.adapt_fast(fast[channel], steps[0, entry])
-                slow[channel] = scale.adapt_slow(slow[channel], steps[1, entry], gear, index_limit)
-            last[channel] = value
+                residuals[channel] = follow(
+                    state,
+                    channel,
+                    peer,
+                    value,
+                    mu,
+                    lower,
+                    upper,
+                    age + frame,
+                    shifts,
+                    steps,
+                    difference_limit,
+                    index_limit,
+                )
             coders[lane, 0], coders[lane, 1], coders[lane, 2] = low, interval, count
             coders[lane, 3], coders[lane, 4] = held, at
     for lane in range(lanes):
@@ -120,9 +135,7 @@ def decode(payload, starts, first, age, ends, width, peers, tables, guides, limi
         As those of `encode`.
     """
     edges, shifts, steps, points, reciprocals = tables
-    nearest, quantiles, inverses = guides
     edge_limit, centre_limit, difference_limit, index_limit = limits
-    last, differences, weights, fast, slow = state
     lanes, top = len(readers), (1 << width) - 1
     for lane in range(lanes):
         value, ahead, word, at = coding.open_reader(payload, starts[lane], starts[lane + 1])
@@ -130,64 +143,67 @@ def decode(payload, starts, first, age, ends, width, peers, tables, guides, limi
         readers[lane, 3], readers[lane, 4] = word, at
     for frame in range(frames.shape[0]):
         lane = -1
-        weight_step, gear = lms.weight_step(age + frame), scale.gear(age + frame)
         for channel in range(frames.shape[1]):
             lane = lane + 1 if lane + 1 < lanes else 0
+            residuals[channel] = 0
             if first + frame >= ends[channel]:
-                residuals[channel] = 0
                 continue
-            low, interval, ahead = readers[lane, 0], readers[lane, 1], readers[lane, 2]
+            rest, interval, ahead = readers[lane, 0], readers[lane, 1], readers[lane, 2]
             word, at, end = readers[lane, 3], readers[lane, 4], starts[lane + 1]
-            place = low >> ahead
+            place = rest >> ahead
             if place >= interval:
                 return False
-            plain, opening = False, age + frame == 0
-            code = mu = peer = lower = upper = octave = reciprocal = 0
-            if opening:
-                plain = True
-            else:
-                peer = residuals[channel - peers[channel]] if peers[channel] > 0 else 0
-                mu = lms.predict(last[channel], differences, weights, channel, peer, edge_limit)
-                index = scale.index(fast[channel], slow[channel], index_limit)
-                octave, reciprocal = index >> OCTAVE_BITS, reciprocals[index & (scale_spec.OCTAVE - 1)]
-                if place < coding.ESCAPE:
-                    plain = True
-                    low, interval, ahead = coding.take(low, ahead, 0, coding.ESCAPE)
-                else:
+            opening = escaped = age + frame == 0
+            code = peer = mu = octave = reciprocal = 0
+            if not opening:
+                peer = residuals[channel - peers[channel]]
+                mu, octave, reciprocal = predict(state, channel, peer, reciprocals, edge_limit, index_limit)
+                below, above = coding.bound(coding.WHOLE, interval), interval
+                escaped = place >= below
+                if not escaped:
                     code, below, above = coding.find(
-                        place, top, edges, nearest, quantiles, inverses, mu, reciprocal, octave, points, interval
+                        place, top, edges, guides, mu, reciprocal, octave, points, interval
                     )
-                    low, interval, ahead = coding.take(low, ahead, below, above)
-                low, ahead, word, at = coding.refill(low, ahead, word, payload, at, end)
-            if plain:
-                low, ahead, upper = coding.take_part(low, ahead, width - 8)
-                low, ahead, word, at = coding.refill(low, ahead, word, payload, at, end)
-                low, ahead, lower = coding.take_part(low, ahead, 8)
-                low, ahead, word, at = coding.refill(low, ahead, word, payload, at, end)
-                interval, code = coding.TOP, upper << 8 | lower
+                rest, interval, ahead = coding.take(rest, ahead, below, above)
+                rest, ahead, word, at = coding.refill(rest, ahead, word, payload, at, end)
+            if escaped:
+                rest, ahead, word, at, code = coding.take_plain(rest, ahead, word, payload, at, end, width)
+                interval = coding.TOP
                 if code > top:
                     return False
             value = calibrate.centre(edges, code, centre_limit)
             if opening:
-                residuals[channel] = 0
+                state[channel, lms.LAST] = value
             else:
                 lower = coding.position(edges[code] - mu, reciprocal, octave)
                 upper = coding.position(edges[code + 1] - mu, reciprocal, octave)
-                residuals[channel] = lms.residual(value, mu, difference_limit)
-                error, step = weight_step * sign((value << lms.VALUE_RISE) - mu), value - last[channel]
-                lms.adapt(differences, weights, channel, shifts, peer, error, step, difference_limit)
-                entry = scale.distance(lower, upper)
-                fast[channel] = scale.adapt_fast(fast[channel], steps[0, entry])
-                slow[channel] = scale.adapt_slow(slow[channel], steps[1, entry], gear, index_limit)
-            last[channel] = value
+                residuals[channel] = follow(
+                    state,
+                    channel,
+                    peer,
+                    value,
+                    mu,
+                    lower,
+                    upper,
+                    age + frame,
+                    shifts,
+                    steps,
+                    difference_limit,
+                    index_limit,
+                )
             frames[frame, channel] = code
-            readers[lane, 0], readers[lane, 1], readers[lane, 2] = low, interval, ahead
+            readers[lane, 0], readers[lane, 1], readers[lane, 2] = rest, interval, ahead
             readers[lane, 3], readers[lane, 4] = word, at
-    for lane in range(lanes):
+    return _ended(readers, payload, starts)
+
+
+@compiled
+def _ended(readers, payload, starts):
+    """Whether every lane's string ends where its reader stands."""
+    for lane in range(len(readers)):
         begin, end = starts[lane], starts[lane + 1]
-        if end > begin and not coding.finished(
-            readers[lane, 0], readers[lane, 2], readers[lane, 4], payload, begin, end
-        ):
+        rest, ahead, at = readers[lane, 0], readers[lane, 2], readers[lane, 4]
+        if end > begin and not coding.finished(rest, ahead, at, payload, begin, end):
             return False
     return True
 
@@ -219,13 +235,7 @@ class Calibrated:
             lms_spec.difference_format(width).maximum,
             scale_spec.greatest_index(width),
         )
-        self._state = (
-            np.zeros(channels, np.int64),
-            np.zeros((channels, features), np.int64),
-            np.zeros((channels, features + 1), np.int64),
-            np.zeros(channels, np.int64),
-            np.zeros(channels, np.int64),
-        )
+        self._state = np.zeros((channels, 4 + 2 * features), np.int64)
         self._residuals = np.zeros(channels, np.int64)
         self._lane_state = np.zeros((lanes, 5), np.int64)
         self._out = np.zeros(0, np.uint8)

@@ -1,7 +1,8 @@
 """Stage `lms`: adaptive linear prediction in the calibrated domain; formulas and formats in `model.spec.lms`.
 
-State of a channel: its last value, in `model.spec.calibrate.centre_format(width)`, a row of `differences`, in
-`model.spec.lms.difference_format(width)`, and a row of `weights`, in `WEIGHT`, one a feature and a last one for the peer.
+State of a channel, a row of `state`: in column `LAST` its last value, in `model.spec.calibrate.centre_format(width)`;
+from column `DIFFERENCES` on as many differences as there are features, in `model.spec.lms.difference_format(width)`;
+then as many weights and, as the last column, the peer's, in `model.spec.lms.WEIGHT`.
 """
 
 from model.codec.arithmetic import round_half_up, saturate, sign
@@ -10,6 +11,8 @@ from model.spec import calibrate
 from model.spec import lms as spec
 
 WEIGHT_LIMIT = spec.WEIGHT.maximum
+LAST, DIFFERENCES = 0, 3  # columns 1 and 2 are those of `scale`
+STEP = spec.STEP
 QUICK_FRAMES = spec.QUICK_FRAMES
 QUICK_STEP = spec.QUICK_STEP
 VALUE_RISE = calibrate.EDGE_FRACTION - calibrate.CENTRE_FRACTION
@@ -19,13 +22,13 @@ RESIDUAL_FALL = calibrate.EDGE_FRACTION - spec.DIFFERENCE_FRACTION
 
 
 @compiled
-def predict(last, differences, weights, channel, peer, limit):
+def predict(state, channel, peer, limit):
     """`mu`, in the format of edges, `Rounding.HALF_UP` and `Overflow.SATURATE` to -limit ... limit - 1."""
-    features = differences.shape[1]
-    product = weights[channel, features] * peer
-    for i in range(features):
-        product += weights[channel, i] * differences[channel, i]
-    return saturate((last << VALUE_RISE) + round_half_up(product, PRODUCT_FALL), -limit, limit - 1)
+    weights = (state.shape[1] + DIFFERENCES) >> 1
+    product = state[channel, state.shape[1] - 1] * peer
+    for i in range(weights - DIFFERENCES):
+        product += state[channel, weights + i] * state[channel, DIFFERENCES + i]
+    return saturate((state[channel, LAST] << VALUE_RISE) + round_half_up(product, PRODUCT_FALL), -limit, limit - 1)
 
 
 @compiled
@@ -35,27 +38,28 @@ def residual(value, mu, limit):
 
 
 @compiled
-def weight_step(age):
-    """How far weights move, `age` frames after a key packet's begin."""
-    return QUICK_STEP if age < QUICK_FRAMES else 1
+def adapt(state, channel, peer, value, mu, age, shifts, limit):
+    """Move each weight as the signs of its difference and of the error say; then take `value` into the history.
 
-
-@compiled
-def adapt(differences, weights, channel, shifts, peer, error, step, limit):
-    """Move every weight by `error` as its difference's sign says; then follow the value's `step` from the one before."""
-    features = differences.shape[1]
-    weights[channel, features] = _moved(weights[channel, features], error * sign(peer))
-    total = before = step
-    for i in range(features):
-        difference = differences[channel, i]
-        weights[channel, i] = _moved(weights[channel, i], error * sign(difference))
-        total += difference << DIFFERENCE_FALL
-        move = round_half_up(total, shifts[i]) if shifts[i] > 0 else difference << DIFFERENCE_FALL
-        changed = (difference << DIFFERENCE_FALL) + before - move
-        differences[channel, i] = saturate(round_half_up(changed, DIFFERENCE_FALL), -limit, limit)
+    `age` is the number of frames since the last key packet began; `limit` is that of the differences.
+    """
+    columns = state.shape[1]
+    weights = (columns + DIFFERENCES) >> 1
+    error = sign((value << VALUE_RISE) - mu) * (QUICK_STEP if age < QUICK_FRAMES else STEP)
+    state[channel, columns - 1] = _moved(state[channel, columns - 1], error * sign(peer))
+    total = before = value - state[channel, LAST]
+    for i in range(shifts.size):
+        difference = state[channel, DIFFERENCES + i]
+        state[channel, weights + i] = _moved(state[channel, weights + i], error * sign(difference))
+        difference <<= DIFFERENCE_FALL
+        total += difference
+        move = round_half_up(total, shifts[i]) if shifts[i] > 0 else difference
+        changed = round_half_up(difference + before - move, DIFFERENCE_FALL)
+        state[channel, DIFFERENCES + i] = saturate(changed, -limit, limit)
         before = move
+    state[channel, LAST] = value
 
 
 @compiled
-def _moved(weight, direction):
-    return saturate(weight + direction, -WEIGHT_LIMIT, WEIGHT_LIMIT)
+def _moved(weight, change):
+    return saturate(weight + change, -WEIGHT_LIMIT, WEIGHT_LIMIT)

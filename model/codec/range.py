@@ -1,9 +1,9 @@
 """Stage `range`: the distribution of codes and the range coder; formats in `model.spec.range`.
 
 A coder is `low`, the interval's lower end, and `interval`, its size; `count`, bits until the next word is complete;
-`held`, the word that waits for a carry (`NONE` at first); and `at`, where in `out` that word will go. A reader is `value`,
-what is read minus the interval's lower end, with `ahead` bits of look-ahead below it; `interval`; `last`, the word read
-last; and `at`, where in the data the next one stands.
+`held`, the word that waits for a carry (`NONE` at first); and `at`, where in `out` that word will go. A reader is
+`value`, what is read minus the interval's lower end, with `ahead` bits of look-ahead below it; `interval`; `last`, the
+word read last; and `at`, where in the data the next one stands.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from model.spec.calibrate import EDGE_FRACTION
 from model.spec.scale import LEAST_OCTAVE, RECIPROCAL_BITS
 
 NONE = -1
-WORST_BITS = spec.INTERVAL_BITS - 1 - spec.ESCAPE_BITS  # that a sample takes, before the code itself
+WORST_BITS = spec.INTERVAL_BITS  # that a sample takes at most, before the code itself
 SPARE_BYTES = 8  # in which a coder ends its string
 POINTS = spec.POINTS
 POSITION_FRACTION = spec.POSITION_FRACTION
@@ -23,8 +23,6 @@ POSITION_SHIFT = EDGE_FRACTION + RECIPROCAL_BITS + LEAST_OCTAVE - spec.POINT_SPA
 END = POINTS << POSITION_FRACTION
 HALF = spec.HALF
 WHOLE = 2 * HALF
-ESCAPE = spec.ESCAPE
-ESCAPE_BITS = spec.ESCAPE_BITS
 INTERVAL_BITS = spec.INTERVAL_BITS
 TOP = 1 << (INTERVAL_BITS - 1)
 WORD_BITS = spec.WORD_BITS
@@ -46,7 +44,7 @@ def position(distance, reciprocal, octave):
 
 @compiled
 def cumulative(position, points):
-    """`F` at a position, 0 ... 65536; symmetric, and it never falls."""
+    """`F` at a position, 0 ... `WHOLE`; symmetric, and it never falls."""
     magnitude = min(abs(position), END)
     index = magnitude >> POSITION_FRACTION
     part = magnitude & ((1 << POSITION_FRACTION) - 1)
@@ -56,17 +54,17 @@ def cumulative(position, points):
 
 @compiled
 def bound(cumulative, interval):
-    """Where in the interval a cumulative probability lies: above the escape."""
-    return ESCAPE + ((interval - ESCAPE) * cumulative >> PROBABILITY_BITS)
+    """Where in the interval a cumulative probability lies; what is above that of `WHOLE` is the escape."""
+    return interval * cumulative >> PROBABILITY_BITS
 
 
 @compiled
 def edge_bound(code, top, edges, mu, reciprocal, octave, points, interval):
-    """Where in the interval a code begins; codes 0 ... top share all of it, whatever lies beyond their outer edges."""
+    """Where in the interval a code begins; codes 0 ... top share it, whatever lies beyond their outer edges."""
     if code == 0:
-        return ESCAPE
+        return 0
     if code > top:
-        return interval
+        return bound(WHOLE, interval)
     return bound(cumulative(position(edges[code] - mu, reciprocal, octave), points), interval)
 
 
@@ -134,7 +132,7 @@ def encode_plain(low, count, held, out, at, code, width):
 def finish(low, count, held, out, at):
     """End the string in the fewest bits: the least multiple of half an interval, and zeros up to a byte; its end."""
     low = (low + TOP - 1) & ~(TOP - 1)
-    carry = held != NONE and held != ONES and (low << count) >> (INTERVAL_BITS + WORD_BITS) != 0
+    carry = held not in (NONE, ONES) and (low << count) >> (INTERVAL_BITS + WORD_BITS) != 0
     used = WORD_BITS - count + 1  # of the word that is not complete, a stuffed bit included
     if carry and held + 1 == ONES:
         used += 1
@@ -179,10 +177,16 @@ def take(value, ahead, below, above):
 
 
 @compiled
-def take_part(value, ahead, bits):
-    """`bits` bits, at most 8, as they are, of half an interval; `(value, ahead, part)`, which `refill` must follow."""
-    part = value >> (ahead + INTERVAL_BITS - 1 - bits)
-    return value - (part << (ahead + INTERVAL_BITS - 1 - bits)), ahead - bits, part
+def take_plain(value, ahead, last, data, at, end, width):
+    """A code as it is; `(value, ahead, last, at, code)`. It is out of range where no encoder wrote the string."""
+    code = 0
+    for bits in (width - 8, 8):
+        part = value >> (ahead + INTERVAL_BITS - 1 - bits)
+        code = code << bits | part
+        value, ahead, last, at = refill(
+            value - (part << (ahead + INTERVAL_BITS - 1 - bits)), ahead - bits, last, data, at, end
+        )
+    return value, ahead, last, at, code
 
 
 @compiled
@@ -209,13 +213,14 @@ def finished(value, ahead, at, data, begin, end):
 
 
 @compiled
-def find(place, top, edges, nearest, quantiles, inverses, mu, reciprocal, octave, points, interval):
-    """`(code, below, above)` of the code whose bounds are around `place`, which lies above the escape.
+def find(place, top, edges, guides, mu, reciprocal, octave, points, interval):
+    """`(code, below, above)` of the code whose bounds are around `place`, which lies below the escape.
 
     A guess from the inverse of `F`, then at most `NEAR` steps to a neighbour, then a bisection: at most
     `NEAR + width + 2` bounds are computed.
     """
-    share = ((place - ESCAPE) * inverses[interval >> INVERSE_SHIFT] >> INVERSE_FRACTION) - HALF
+    nearest, quantiles, inverses = guides
+    share = (place * inverses[interval >> INVERSE_SHIFT] >> INVERSE_FRACTION) - HALF
     quantile = quantiles[min(abs(share), HALF - 1) >> QUANTILE_SHIFT]
     distance = (quantile << (octave + POSITION_SHIFT)) // reciprocal
     guess = mu + distance if share >= 0 else mu - distance
@@ -229,7 +234,7 @@ def find(place, top, edges, nearest, quantiles, inverses, mu, reciprocal, octave
             if above > place:
                 return low, below, above
             low, below = low + 1, above
-        above = interval
+        above = bound(WHOLE, interval)
     else:
         high, above = code, below
         for _ in range(NEAR):
@@ -237,7 +242,7 @@ def find(place, top, edges, nearest, quantiles, inverses, mu, reciprocal, octave
             if below <= place:
                 return high - 1, below, above
             high, above = high - 1, below
-        below = ESCAPE
+        below = 0
     while high - low > 1:
         middle = (low + high) >> 1
         here = edge_bound(middle, top, edges, mu, reciprocal, octave, points, interval)
@@ -250,7 +255,9 @@ def find(place, top, edges, nearest, quantiles, inverses, mu, reciprocal, octave
 
 def quantiles(points: np.ndarray) -> np.ndarray:
     """Positions, of `POSITION_FRACTION` bits, at which `F - 1/2` is in the middle of each of its steps; for `find`."""
-    middles = np.arange(HALF >> QUANTILE_SHIFT, dtype=np.int64) * (1 << QUANTILE_SHIFT) + (1 << (QUANTILE_SHIFT - 1))
+    middles = np.arange((HALF >> QUANTILE_SHIFT) + 1, dtype=np.int64) * (1 << QUANTILE_SHIFT) + (
+        1 << (QUANTILE_SHIFT - 1)
+    )
     index = np.minimum(np.searchsorted(points, middles, "right") - 1, POINTS - 1)
     rise = np.maximum(points[index + 1] - points[index], 1)
     part = np.minimum(((middles - points[index]) << POSITION_FRACTION) // rise, 1 << POSITION_FRACTION)

@@ -39,7 +39,7 @@ class Tables:
     steps : ndarray of int64, shape (2, STEPS)
         What `fast` and `slow` of the stage `scale` move by, in `model.spec.scale.STEP`.
     points : ndarray of int64, shape (POINTS + 1,)
-        `F - 1/2` in `model.spec.range.POINT`, from 0 on, never falling.
+        `F - HALF` in `model.spec.range.POINT`, from 0 on, never falling.
     """
 
     edges: np.ndarray

@@ -21,6 +21,7 @@ WEIGHT: Final = Format(11, 10, signed=True)  # saturates symmetrically, at plus 
 
 QUICK_FRAMES: Final = 512  # after a key packet's begin, in which weights move by more
 QUICK_STEP: Final = 4
+STEP: Final = 1
 
 
 def difference_format(width: int) -> Format:

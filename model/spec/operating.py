@@ -18,8 +18,8 @@ PIPELINE_CLOCKS: Final = 16  # from the last sample of a packet to its first byt
 def archive(profile: str, channels: int, width: int, rate: int = DEFAULT_RATE) -> CodecConfig:
     """Configuration for files: long packets, a key packet every 2**18 samples, but not more often than every 1.05 s.
 
-    What it costs, measured on every sixth training recording, alone in its stream, in profile `calibrated`: a key packet
-    every 1.05 s 0.20 %, of which restarts 0.02 % and headers the rest; every 2.1 s 0.08 %; every 3.5 s 0.06 %.
+    What it costs, measured on every sixth training recording, alone in its stream, in profile `calibrated`: a key
+    packet every 1.05 s 0.20 %, of which restarts 0.02 % and headers the rest; every 2.1 s 0.08 %; every 3.5 s 0.06 %.
 
     Parameters
     ----------
@@ -66,8 +66,8 @@ def worst_latency(config: CodecConfig, rate: int = DEFAULT_RATE, link: int = LIN
 def live(profile: str, channels: int, width: int, rate: int = DEFAULT_RATE, link: int = LINK_BYTES) -> CodecConfig:
     """Configuration for a link: the longest packet whose worst latency, with two banks, stays below 1 ms.
 
-    Lanes are as few as the gates can do with: a sample of each lane every `CODER_CLOCKS` clocks at most. Key packets come
-    as often as the profile bears, see `model.spec.profiles`.
+    Lanes are as few as the gates can do with: a sample of each lane every `CODER_CLOCKS` clocks at most. Key packets
+    come as often as the profile bears, see `model.spec.profiles`.
 
     Raises
     ------
