@@ -1,9 +1,13 @@
-"""Write the test vectors beside BITSTREAM.md. They are part of the format: a change of any byte is a new version."""
+"""Write the test vectors beside BITSTREAM.md. They are part of the format: a change of any byte is a new version.
 
+Parameter sets that lie there already stay; `--shipped` replaces them by copies of those that are shipped now.
+"""
+
+import argparse
 import hashlib
 import json
-import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from unittest import mock
 
@@ -20,15 +24,12 @@ from model.formats.pack import pack
 from model.formats.plan import Source
 from model.formats.wav import canonical_head, to_bytes
 from model.spec.config import CodecConfig
+from model.spec.parameters import ParameterSet
+from model.spec.parameters import load as load_set
+from scripts import calibrated_vectors
+from scripts.calibrated_vectors import Vectors, walk
 
 FOLDER = Path(model.spec.__file__).parent / "vectors"
-
-
-def walk(seed: int, frames: int, channels: int, width: int, step: float) -> np.ndarray:
-    """Codes around the middle: a slow walk and noise of `step` codes."""
-    rng = np.random.default_rng(seed)
-    noise = rng.normal(0, step, (frames, channels)) + np.cumsum(rng.normal(0, step / 30, (frames, channels)), 0)
-    return np.clip(np.rint(noise) + (1 << (width - 1)), 0, (1 << width) - 1).astype(np.uint16)
 
 
 def brink(frames: int, width: int) -> np.ndarray:
@@ -43,8 +44,8 @@ def brink(frames: int, width: int) -> np.ndarray:
     return np.array(codes, np.uint16)[:, None]
 
 
-def streams() -> dict[str, tuple[bytes, np.ndarray | None]]:
-    """Streams by name, with the frames after which channels end; each reaches something of its own."""
+def tiny_streams() -> Vectors:
+    """Streams of `tiny` by name, with the frames after which channels end; each reaches something of its own."""
     rng = np.random.default_rng(0)
     one, pair = CodecConfig("tiny", 1, 10, 100, 1), CodecConfig("tiny", 2, 10, 100, 3)
     pair_stream = encode(walk(2, 1000, 2, 10, 20), pair)
@@ -106,10 +107,20 @@ def padded(packet: bytes) -> bytes:
     return reseal(longer, 12, packet[12])
 
 
-def describe(data: bytes, ends: np.ndarray | None) -> dict:
+def streams(sets: Mapping[str, ParameterSet], seeds: Mapping[str, int]) -> Vectors:
+    """Streams by name, with the frames after which channels end."""
+    return {**tiny_streams(), **calibrated_vectors.streams(sets, seeds)}
+
+
+def stored_sets() -> dict[str, ParameterSet]:
+    """The parameter sets among the vectors, by name."""
+    return {path.stem: load_set(path) for path in sorted(FOLDER.glob("*.spkp"))}
+
+
+def describe(data: bytes, ends: np.ndarray | None, known: Mapping[int, ParameterSet]) -> dict:
     """What a stream gives, or why it is refused."""
     try:
-        decoded = decode(data, ends=ends)
+        decoded = decode(data, ends=ends, find=known.get)
     except StreamError as error:
         return {"refused": str(error)}
     shape, codes = decoded.shape, decoded.frames.astype("<u2").tobytes()
@@ -155,24 +166,36 @@ def with_chunks(plain: bytes) -> bytes:
 
 def main() -> None:
     """Write the vectors and their index."""
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir()
-    index: dict[str, dict] = {"streams": {}, "containers": {}}
-    for name, (data, ends) in streams().items():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shipped", action="store_true", help="take the parameter sets anew that are shipped now")
+    renew = parser.parse_args().shipped
+    FOLDER.mkdir(exist_ok=True)
+    for path in FOLDER.iterdir():
+        if renew or path.suffix != ".spkp":
+            path.unlink()
+    for name, own in calibrated_vectors.parameter_sets().items():
+        if not (FOLDER / f"{name}.spkp").exists():
+            (FOLDER / f"{name}.spkp").write_bytes(own.to_bytes())
+    sets = stored_sets()
+    seeds, known = calibrated_vectors.search(sets), {each.identifier: each for each in sets.values()}
+    index: dict[str, dict] = {"seeds": seeds, "streams": {}, "containers": {}}
+    for name, (data, ends) in streams(sets, seeds).items():
         (FOLDER / f"{name}.stream").write_bytes(data)
-        index["streams"][name] = describe(data, ends)
+        index["streams"][name] = describe(data, ends, known)
     with tempfile.TemporaryDirectory() as folder:
         files = originals(Path(folder))
         named = {name: Source(path, name) for name, path in files.items()}
-        lattice, shorter = named["lattice.wav"], named["shorter.wav"]
-        containers = {
-            "lone": ([[Source(files["lattice.wav"], "")]], {}),
-            "indexed": ([[lattice, shorter]], {"packet_frames": 32, "key_interval": 3}),
-            "several": ([[lattice, shorter], *([each] for each in list(named.values())[2:])], {}),
+        lattice, shorter, eight = (named[name] for name in ("lattice.wav", "shorter.wav", "day 1/eight.wav"))
+        tiny = {"profile": "tiny"}
+        containers: dict[str, tuple[list[list[Source]], dict]] = {
+            "lone": ([[Source(files["lattice.wav"], "")]], tiny),
+            "indexed": ([[lattice, shorter]], tiny | {"options": {"packet_frames": 32, "key_interval": 3}}),
+            "several": ([[lattice, shorter], *([each] for each in list(named.values())[2:])], tiny),
+            "embedded": ([[eight]], {"parameters": sets["mixed"]}),
         }
-        for name, (groups, options) in containers.items():
+        for name, (groups, more) in containers.items():
             with mock.patch.object(directory, "INDEX_BYTES", 200):
-                pack(groups, FOLDER / f"{name}.spk", profile="tiny", options=options)
+                pack(groups, FOLDER / f"{name}.spk", **more)
             sources = [source for group in groups for source in group]
             index["containers"][name] = {s.name: hashlib.sha256(s.path.read_bytes()).hexdigest() for s in sources}
     (FOLDER / "index.json").write_text(json.dumps(index, indent=1) + "\n")

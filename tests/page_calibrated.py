@@ -10,15 +10,16 @@ from typing import NamedTuple
 from tests.page_reader import Reader, Shape, require
 
 PROFILE = 1
-ESCAPE = 8  # size of the escape's part
+MIDDLE = 32764  # of the cumulative probability, in 65536ths; the last 8 are the escape's
+ONES = 0xFFFF  # the word that the next one overlaps
 POINT = 1 << 15  # R after codes as they are; the weight of the last bit of a string
-Q = (128, 117, 108, 99, 91, 83, 76, 70)
+Q = (128, 123, 117, 112, 108, 103, 99, 95, 91, 87, 83, 79, 76, 73, 70, 67)
 FORMATS = {  # bits, fraction bits, signed, dimensions; of `edges` the bits depend on the width
     "edges": (None, 6, 1, 1),
-    "points": (16, 16, 0, 1),
+    "points": (15, 15, 0, 1),
     "shifts": (4, 0, 0, 1),
-    "start": (11, 5, 0, 0),
-    "steps": (8, 5, 1, 2),
+    "start": (11, 4, 0, 0),
+    "steps": (8, 4, 1, 2),
     "weights": (11, 10, 1, 1),
 }
 
@@ -68,7 +69,7 @@ def read_set(data: bytes) -> Tables:
         width = tables[0][1][0] - 6
         require(8 <= width <= 12 and len(edges) == (1 << width) + 1, "width of edges")
     require(all(a < b for a, b in pairwise(edges)), "edges increase")
-    require(len(points) == 32 and points == sorted(points) and points[-1] <= POINT, "points")
+    require(len(points) == 32 and points == sorted(points) and points[-1] <= MIDDLE, "points")
     require(1 <= len(shifts) <= 16 and len(weights) == len(shifts) + 1, "features")
     require(sizes["steps"] == (2, 64) and min(steps) > -128 and min(weights) > -1024, "steps or weights")
     return Tables(edges, points, shifts, start[0], [steps[:64], steps[64:]], weights)
@@ -100,15 +101,16 @@ class Coder:
     def __init__(self, string: bytes) -> None:
         """Add up the words of a string."""
         even = string + bytes(len(string) % 2)
-        self.length, self.size, self.doublings = len(string), 65535, 0
+        self.words = [int.from_bytes(even[at : at + 2], "big") for at in range(0, len(even), 2)]
         self.starts = [0]  # per word, the number of V's bits before its first one
-        self.value = word = 0
-        for at in range(0, len(even), 2):
-            shift = 15 if word == 0xFFFF else 16
-            self.starts += [self.starts[-1] + shift] if at else []
-            word = int.from_bytes(even[at : at + 2], "big")
+        self.value = 0
+        for before, word in pairwise([0, *self.words]):
+            shift = 15 if before == ONES else 16
+            self.starts.append(self.starts[-1] + shift)
             self.value = (self.value << shift) + word
-        self.fraction = self.starts[-1]
+        self.starts = [start - 16 for start in self.starts[1:]]
+        self.length, self.size, self.doublings = len(string), 65535, 0
+        self.fraction = self.starts[-1] if string else 0
         self.rest = self.value
 
     def x(self) -> int:
@@ -147,8 +149,9 @@ class Coder:
         """Take a code; `low` gives where its part in an interval of a size begins."""
         x, size = self.x(), self.size
         require(x < size, "beyond the interval")
-        if x < ESCAPE:
-            self.narrow(0, ESCAPE)
+        codes = low(1 << width, size)
+        if x >= codes:
+            self.narrow(codes, size)
             return self.as_it_is(width)
         code, beyond = 0, 1 << width
         while beyond - code > 1:
@@ -160,6 +163,7 @@ class Coder:
     def finish(self) -> None:
         """Refuse a string that does not end as an encoder ends it."""
         require(self.x() < POINT and not self.value % (POINT << self.fraction), "bits behind the last code")
+        require(self.words, "empty string")
         word = max(number for number, start in enumerate(self.starts) if start <= self.doublings)
         if word and self.doublings == self.starts[word] and self.starts[word] - self.starts[word - 1] == 15:
             word -= 1  # two bits have this weight: the first counts
@@ -173,11 +177,11 @@ class Channel:
     def __init__(self, width: int, tables: Tables) -> None:
         """Start as a key packet does."""
         self.width, self.tables = width, tables
-        self.greatest = 8 * (width - 2) - 1
+        self.greatest = 16 * (width - 2) - 1
         self.last = self.fast = self.r = self.mu = self.q = self.o = 0
         self.d = [0] * len(tables.shifts)
         *self.w, self.w_peer = tables.weights
-        self.slow = sat(tables.start + (width - 10) * 256, 0, 32 * self.greatest)
+        self.slow = sat(tables.start + (width - 10) * 256, 0, 16 * self.greatest)
         self.g = [0, *tables.points, tables.points[-1]]
 
     def edge(self, code: int) -> int:
@@ -193,8 +197,8 @@ class Channel:
         m = 1 << self.width + 5
         total = self.w_peer * peer + sum(w * d for w, d in zip(self.w, self.d, strict=True))
         self.mu = sat(8 * self.last + rnd(total, 6), -m, m - 1)
-        index = sat(rnd(self.fast + self.slow, 5), 0, self.greatest)
-        self.o, self.q = index >> 3, Q[index & 7]
+        index = sat(rnd(self.fast + self.slow, 4), 0, self.greatest)
+        self.o, self.q = index >> 4, Q[index & 15]
 
     def pos(self, x: int) -> int:
         """Give the position of an input."""
@@ -203,13 +207,15 @@ class Channel:
 
     def low(self, code: int, size: int) -> int:
         """Give where the part of a code begins."""
-        if code in (0, 1 << self.width):
-            return size if code else ESCAPE
+        if code == 0:
+            return 0
+        if code == 1 << self.width:
+            return (size * 2 * MIDDLE) >> 16
         pos = self.pos(self.edge(code))
         a = min(abs(pos), 2048)
         j = a >> 6
         g = self.g[j] + (((self.g[j + 1] - self.g[j]) * (a & 63)) >> 6)
-        return ESCAPE + (((size - ESCAPE) * (32768 + (g if pos >= 0 else -g))) >> 16)
+        return (size * (MIDDLE + (g if pos >= 0 else -g))) >> 16
 
     def follow(self, code: int, peer: int, age: int) -> None:
         """Update the state after a code."""
@@ -227,8 +233,8 @@ class Channel:
             b = v
         k = min(abs(self.pos(self.edge(code)) + self.pos(self.edge(code + 1))) >> 7, 63)
         h = 3 if age < 32 else 2 if age < 128 else 0
-        self.fast = sat(self.fast - rnd(self.fast, 4) + self.tables.steps[0][k], -255, 255)
-        self.slow = sat(self.slow + (self.tables.steps[1][k] << h), 0, 32 * self.greatest)
+        self.fast = sat(self.fast - rnd(self.fast, 4) + self.tables.steps[0][k], -127, 127)
+        self.slow = sat(self.slow + (self.tables.steps[1][k] << h), 0, 16 * self.greatest)
         self.last = value
 
 

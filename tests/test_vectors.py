@@ -12,16 +12,35 @@ import model.spec
 from model.codec.decompressor import decode
 from model.codec.packet import StreamError
 from model.formats.container import Container
-from scripts.make_vectors import streams
+from scripts.make_vectors import stored_sets, streams
 from tests import page_decoder
+from tests.page_calibrated import named_sets
+from tests.page_watch import EVENTS, watch
 
 FOLDER = Path(model.spec.__file__).parent / "vectors"
 INDEX = json.loads((FOLDER / "index.json").read_text())
+SETS = {each.identifier: each for each in stored_sets().values()}
+PAGE_SETS = named_sets(path.read_bytes() for path in FOLDER.glob("*.spkp"))
+PROFILES = ("tiny", "calibrated")  # by number
+REACHED = {  # by the vector of this name, among what may be reached by others too
+    "peers": ("peer",),
+    "many-channels": ("peer",),
+    "raw-then-coded": ("raw packet",),
+    "raw-key": ("raw key packet",),
+    "escapes": ("escape",),
+    "extremes": ("least code", "greatest code", "escape"),
+    "mixed-features": ("value at its most",),
+    "old": ("age over 512",),
+    "ends": ("lane left out", "peer has ended"),
+    "word-ffff": ("word FFFF",),
+    "carry-makes-a-word-ffff": ("carry makes a word FFFF",),
+    "carry-behind-a-word-ffff": ("carry behind a word FFFF",),
+}
 
 
-def described(shape: Any, origin: int, codes: np.ndarray, gaps: list, damage: list) -> dict:
+def described(profile: str, shape: Any, origin: int, codes: np.ndarray, gaps: list, damage: list) -> dict:
     return {
-        "profile": "tiny",
+        "profile": profile,
         "channels": shape.channels,
         "width": shape.width,
         "origin": origin,
@@ -33,15 +52,15 @@ def described(shape: Any, origin: int, codes: np.ndarray, gaps: list, damage: li
 
 
 def by_codec(data: bytes, ends: list[int] | None) -> dict:
-    got = decode(data, ends=None if ends is None else np.array(ends))
+    got = decode(data, ends=None if ends is None else np.array(ends), find=SETS.get)
     gaps = [[gap.start, gap.frames] for gap in got.gaps]
     damage = [[damage.offset, damage.size] for damage in got.damage]
-    return described(got.shape, got.origin, got.frames, gaps, damage)
+    return described(got.shape.profile, got.shape, got.origin, got.frames, gaps, damage)
 
 
 def by_page(data: bytes, ends: list[int] | None) -> dict:
-    got = page_decoder.decode_stream(data, ends)
-    return described(got.shape, got.origin, np.array(got.codes), got.gaps, got.damage)
+    got = page_decoder.decode_stream(data, ends, PAGE_SETS)
+    return described(PROFILES[got.shape.profile], got.shape, got.origin, np.array(got.codes), got.gaps, got.damage)
 
 
 @pytest.mark.parametrize("decoder", [by_codec, by_page])
@@ -72,6 +91,20 @@ def test_container(name: str, tmp_path: Path) -> None:
         assert (tmp_path / "restored" / file if not lone else tmp_path / "restored").read_bytes() == data
 
 
+def reached(name: str) -> set[str]:
+    data, expected = (FOLDER / f"{name}.stream").read_bytes(), INDEX["streams"][name]
+    return set() if "refused" in expected else watch(data, expected.get("ends"), PAGE_SETS)
+
+
+@pytest.mark.parametrize("name", REACHED)
+def test_a_stream_reaches_what_it_is_for(name: str) -> None:
+    assert set(REACHED[name]) <= reached(f"calibrated-{name}")
+
+
+def test_all_is_reached() -> None:
+    assert set().union(*map(reached, INDEX["streams"])) == EVENTS
+
+
 def test_the_encoder_still_writes_these_bytes() -> None:
-    made = {name: data for name, (data, _) in streams().items()}
+    made = {name: data for name, (data, _) in streams(stored_sets(), INDEX["seeds"]).items()}
     assert made == {path.stem: path.read_bytes() for path in FOLDER.glob("*.stream")}
