@@ -87,12 +87,20 @@ def encode(frames, first, age, ends, width, peers, tables, limits, state, residu
             else:
                 peer = residuals[channel - peers[channel]]  # its own, 0 as yet, if it has none
                 mu, octave, reciprocal = predict(state, channel, peer, reciprocals, edge_limit, index_limit)
-                lower = coding.position(edges[code] - mu, reciprocal, octave)
-                upper = coding.position(edges[code + 1] - mu, reciprocal, octave)
-                below = coding.bound(coding.cumulative(lower, points) if code > 0 else 0, interval)
-                above = coding.bound(coding.cumulative(upper, points) if code < top else coding.WHOLE, interval)
+                even = coding.even_bits(octave)
+                begin = code >> even << even
+                end = begin + (1 << even)
+                lower = coding.position(edges[begin] - mu, reciprocal, octave)
+                upper = coding.position(edges[end] - mu, reciprocal, octave)
+                below = coding.bound(coding.cumulative(lower, points) if begin > 0 else 0, interval)
+                above = coding.bound(coding.cumulative(upper, points) if end <= top else coding.WHOLE, interval)
                 if above > below:
                     low, interval, count, held, at = coding.encode(low, count, held, out, at, below, above)
+                    if even > 0:
+                        part = code - begin
+                        low, interval, count, held, at = coding.encode_even(
+                            low, interval, count, held, out, at, part, even
+                        )
                 else:
                     below = coding.bound(coding.WHOLE, interval)
                     low, interval, count, held, at = coding.encode(low, count, held, out, at, below, interval)
@@ -154,29 +162,36 @@ def decode(payload, starts, first, age, ends, width, peers, tables, guides, limi
             if place >= interval:
                 return False
             opening = escaped = age + frame == 0
-            code = peer = mu = octave = reciprocal = 0
+            code = peer = mu = octave = reciprocal = even = 0
             if not opening:
                 peer = residuals[channel - peers[channel]]
                 mu, octave, reciprocal = predict(state, channel, peer, reciprocals, edge_limit, index_limit)
                 below, above = coding.bound(coding.WHOLE, interval), interval
+                even = coding.even_bits(octave)
                 escaped = place >= below
                 if not escaped:
                     code, below, above = coding.find(
-                        place, top, edges, guides, mu, reciprocal, octave, points, interval
+                        place, even, top, edges, guides, mu, reciprocal, octave, points, interval
                     )
                 rest, interval, ahead = coding.take(rest, ahead, below, above)
                 rest, ahead, word, at = coding.refill(rest, ahead, word, payload, at, end)
+                if even > 0 and not escaped:
+                    rest, interval, ahead, word, at, part = coding.take_even(
+                        rest, interval, ahead, word, payload, at, end, even
+                    )
+                    code += part
             if escaped:
                 rest, ahead, word, at, code = coding.take_plain(rest, ahead, word, payload, at, end, width)
                 interval = coding.TOP
-                if code > top:
-                    return False
+            if code > top:
+                return False
             value = calibrate.centre(edges, code, centre_limit)
             if opening:
                 state[channel, lms.LAST] = value
             else:
-                lower = coding.position(edges[code] - mu, reciprocal, octave)
-                upper = coding.position(edges[code + 1] - mu, reciprocal, octave)
+                begin = code >> even << even
+                lower = coding.position(edges[begin] - mu, reciprocal, octave)
+                upper = coding.position(edges[begin + (1 << even)] - mu, reciprocal, octave)
                 residuals[channel] = follow(
                     state,
                     channel,

@@ -38,7 +38,7 @@ CACHE_FOLDER = cache_folder()
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile an integer function on its first call, and into its callers; threads may run it together.
 
-    numba leaves calls with arrays as calls, with their bookkeeping, which costs more than what a stage does to a sample.
+    numba would leave calls with arrays as calls, whose bookkeeping costs more than what a stage does to a sample.
     """
     before = config.CACHE_DIR
     config.CACHE_DIR = str(CACHE_FOLDER)

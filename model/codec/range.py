@@ -26,6 +26,7 @@ WHOLE = 2 * HALF
 INTERVAL_BITS = spec.INTERVAL_BITS
 TOP = 1 << (INTERVAL_BITS - 1)
 WORD_BITS = spec.WORD_BITS
+FINE_OCTAVES = spec.FINE_OCTAVES
 ONES = (1 << WORD_BITS) - 1
 PROBABILITY_BITS = spec.PROBABILITY_BITS
 
@@ -56,6 +57,12 @@ def cumulative(position, points):
 def bound(cumulative, interval):
     """Where in the interval a cumulative probability lies; what is above that of `WHOLE` is the escape."""
     return interval * cumulative >> PROBABILITY_BITS
+
+
+@compiled
+def even_bits(octave):
+    """How many lower bits of a code are coded evenly, at a scale of this octave."""
+    return max(octave - FINE_OCTAVES, 0)
 
 
 @compiled
@@ -129,6 +136,13 @@ def encode_plain(low, count, held, out, at, code, width):
 
 
 @compiled
+def encode_even(low, interval, count, held, out, at, part, bits):
+    """The `bits` lower bits of a code, `part`, all equally probable; as `encode`."""
+    share = interval >> bits
+    return encode(low, count, held, out, at, part * share, (part + 1) * share)
+
+
+@compiled
 def finish(low, count, held, out, at):
     """End the string in the fewest bits: the least multiple of half an interval, and zeros up to a byte; its end."""
     low = (low + TOP - 1) & ~(TOP - 1)
@@ -177,6 +191,16 @@ def take(value, ahead, below, above):
 
 
 @compiled
+def take_even(value, interval, ahead, last, data, at, end, bits):
+    """The `bits` lower bits of a code; `(value, interval, ahead, last, at, part)`. As `take_plain`."""
+    share = interval >> bits
+    part = (value >> ahead) // share
+    value, interval, ahead = take(value, ahead, part * share, (part + 1) * share)
+    value, ahead, last, at = refill(value, ahead, last, data, at, end)
+    return value, interval, ahead, last, at, part
+
+
+@compiled
 def take_plain(value, ahead, last, data, at, end, width):
     """A code as it is; `(value, ahead, last, at, code)`. It is out of range where no encoder wrote the string."""
     code = 0
@@ -213,11 +237,11 @@ def finished(value, ahead, at, data, begin, end):
 
 
 @compiled
-def find(place, top, edges, guides, mu, reciprocal, octave, points, interval):
+def find(place, bits, top, edges, guides, mu, reciprocal, octave, points, interval):
     """`(code, below, above)` of the code whose bounds are around `place`, which lies below the escape.
 
-    A guess from the inverse of `F`, then at most `NEAR` steps to a neighbour, then a bisection: at most
-    `NEAR + width + 2` bounds are computed.
+    Its `bits` lower bits are 0, and the bounds those of all codes with its upper bits. A guess from the inverse of `F`,
+    then at most `NEAR` steps to a neighbour, then a bisection: at most `NEAR + width + 2` bounds are computed.
     """
     nearest, quantiles, inverses = guides
     share = (place * inverses[interval >> INVERSE_SHIFT] >> INVERSE_FRACTION) - HALF
@@ -225,26 +249,27 @@ def find(place, top, edges, guides, mu, reciprocal, octave, points, interval):
     distance = (quantile << (octave + POSITION_SHIFT)) // reciprocal
     guess = mu + distance if share >= 0 else mu - distance
     code = nearest[min(max((guess >> EDGE_FRACTION) + ((top + 1) >> 1), 0), top)]
+    low, high, step = 0, top + 1, 1 << bits  # code `low` does not begin above `place`, code `high` does
+    code = code >> bits << bits
     below = edge_bound(code, top, edges, mu, reciprocal, octave, points, interval)
-    low, high = 0, top + 1  # code `low` does not begin above `place`, code `high` does
     if below <= place:
         low = code
         for _ in range(NEAR):
-            above = edge_bound(low + 1, top, edges, mu, reciprocal, octave, points, interval)
+            above = edge_bound(low + step, top, edges, mu, reciprocal, octave, points, interval)
             if above > place:
                 return low, below, above
-            low, below = low + 1, above
+            low, below = low + step, above
         above = bound(WHOLE, interval)
     else:
         high, above = code, below
         for _ in range(NEAR):
-            below = edge_bound(high - 1, top, edges, mu, reciprocal, octave, points, interval)
+            below = edge_bound(high - step, top, edges, mu, reciprocal, octave, points, interval)
             if below <= place:
-                return high - 1, below, above
-            high, above = high - 1, below
+                return high - step, below, above
+            high, above = high - step, below
         below = 0
-    while high - low > 1:
-        middle = (low + high) >> 1
+    while high - low > step:
+        middle = (low + high) >> (bits + 1) << bits
         here = edge_bound(middle, top, edges, mu, reciprocal, octave, points, interval)
         if here <= place:
             low, below = middle, here

@@ -5,6 +5,9 @@ interval has 16 bits and is renormalised bit by bit. The codes share all of it b
 escape, after which the code follows as it is. So every code has a code word, however improbable. Words of 16 bits leave
 the coder; after one of all ones the next has only 15 new bits, and its uppermost bit takes the carry: no carry runs
 further than one word.
+
+Where the scale is so great that single codes would have too few units, codes of equal upper bits share one part, and
+the lower bits follow, evenly: one bit for each octave of the scale above `FINE_OCTAVES`. Up to 10 bits there are none.
 """
 
 from typing import Final
@@ -20,3 +23,4 @@ HALF: Final = ((1 << PROBABILITY_BITS) - ESCAPE) // 2  # F at the prediction
 POINT: Final = Format(PROBABILITY_BITS - 1, PROBABILITY_BITS - 1)  # F - HALF, at most HALF
 INTERVAL_BITS: Final = 16
 WORD_BITS: Final = 16
+FINE_OCTAVES: Final = 8  # below 2**6 codes of scale
