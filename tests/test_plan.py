@@ -11,6 +11,7 @@ from model.formats.codes import LATTICE_MAPPING, Mapping
 from model.formats.container import Container, Source, pack
 from model.formats.plan import Plan, configure, plan
 from model.spec import operating, packet, shipped
+from model.spec.calibrated import unpack
 from model.spec.config import ConfigError
 
 
@@ -93,6 +94,17 @@ def test_other_converters_have_even_edges_unless_a_set_is_given(tmp_path: Path, 
     assert found.parameters is shipped.default("calibrated")
     given = uncalibrated()
     assert only(plan([[source]], profile="calibrated", parameters=given)).parameters is given
+
+
+@pytest.mark.parametrize("lattice", [True, False])
+def test_the_shipped_set_is_the_one_that_suits_the_converter(tmp_path: Path, lattice: bool) -> None:
+    wanted = shipped.default("calibrated", lattice=lattice)
+    edges = unpack(wanted, 10).edges / 64
+    noise = np.random.default_rng(3).normal(0, 20, 9000)
+    source = recording(
+        tmp_path, "a.wav", LATTICE_MAPPING.to_samples(np.searchsorted(edges, noise).astype(np.uint16) - 1)
+    )
+    assert only(plan([[source]], profile="calibrated")).parameters is wanted
 
 
 def test_a_set_calibrates_one_width(tmp_path: Path) -> None:

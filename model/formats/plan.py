@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from model.codec import chain
+from model.codec.compressor import encode
 from model.formats import codes, wav
 from model.formats.directory import FileEntry
 from model.formats.errors import FormatError
@@ -19,6 +20,7 @@ from model.spec.config import CodecConfig, ConfigError, find_profile
 from model.spec.parameters import ParameterSet
 
 CHUNK_SAMPLES: Final = 1 << 20  # of a file, read together: bounds memory
+TRIAL_SAMPLES: Final = 1 << 14  # in which a converter's widths, worth 2 %, show beyond doubt
 
 
 @dataclass(frozen=True)
@@ -227,10 +229,21 @@ def plan(
     return found
 
 
+def _shipped(recording: Recording, profile: str) -> ParameterSet:
+    """The shipped set: even edges, but on the 10-bit lattice the one that makes less of a recording's begin."""
+    even = shipped.default(profile)
+    mapping, channels = recording.entry.mapping, recording.entry.channels
+    if mapping.kind != "lattice":
+        return even
+    begin = mapping.to_codes(recording.frames(0, -(-TRIAL_SAMPLES // channels)))
+    config = operating.archive(profile, channels, mapping.width)
+    return min((shipped.default(profile, lattice=True), even), key=lambda p: len(encode(begin, config, parameters=p)))
+
+
 def _parameters(first: Recording, config: CodecConfig, given: ParameterSet | None) -> ParameterSet | None:
-    """The set of a stream: the one given, which must fit, or the shipped one for such codes."""
+    """The set of a stream: the one given, which must fit, or the shipped one that suits its codes."""
     if given is None and find_profile(config.profile).parameterised:
-        return shipped.default(config.profile, lattice=first.entry.mapping.kind == "lattice")
+        return _shipped(first, config.profile)
     try:
         found = chain.resolve(config, given)
         chain.factory(config, found, np.zeros(config.channels, np.int64))

@@ -83,6 +83,13 @@ class ParameterSet:
             raise ConfigError(
                 f"parameter set: version {version}, profile {number}; this release reads version {VERSION}"
             )
+        try:
+            return cls(profile.name, cls._tables(data[:-4], count))
+        except (IndexError, ValueError, struct.error) as error:
+            raise ConfigError(f"parameter set: {error}; the program that wrote it is at fault") from None
+
+    @staticmethod
+    def _tables(data: bytes, count: int) -> dict[str, tuple[Format, np.ndarray]]:
         tables: dict[str, tuple[Format, np.ndarray]] = {}
         at = 8
         for _ in range(count):
@@ -100,7 +107,9 @@ class ParameterSet:
                 values = (values << (64 - 8 * size)) >> (64 - 8 * size)
             tables[name] = (Format(bits, fraction, bool(signed)), values)
             at += number_of * size
-        return cls(profile.name, tables)
+        if at != len(data):
+            raise ValueError(f"{len(data) - at} bytes stand behind its last table")
+        return tables
 
     @property
     def identifier(self) -> int:
