@@ -32,7 +32,7 @@ def test_the_default_is_calibrated_with_the_shipped_set_and_peers(here: Path, sp
             "profile": "calibrated",
             "lanes": 1,
             "peers": 1,
-            "parameter_set": f"{shipped.default('calibrated').identifier:016x}",  # these have other edges than the public ones
+            "parameter_set": f"{shipped.default('calibrated').identifier:016x}",  # their edges are not the public ones
             "set_is": "shipped",
         }
     )
