@@ -42,6 +42,11 @@ def scale_index(fast: int, slow: int, width: int) -> int:
     return sat(rnd(fast + slow, 4), 0, greatest(width))
 
 
+def even_bits(index: int) -> int:
+    """Lower bits of a code that are coded evenly."""
+    return max(index // 16 - 8, 0)
+
+
 def position(x: int, mu: int, index: int) -> int:
     magnitude = abs(x - mu) * Q[index % 16] // 2 ** (index // 16 + 3)
     return -magnitude if x < mu else magnitude
@@ -117,9 +122,14 @@ class Channel:
         else:
             mu = predict(self.last, self.differences, self.weights, peer, width)
             index = scale_index(self.fast, self.slow, width)
-            low, high = (lower_end(c, edges, self.points, mu, index, coder.size) for c in (code, code + 1))
+            h = even_bits(index)
+            b = code >> h << h
+            d = b + 2**h
+            low, high = (lower_end(c, edges, self.points, mu, index, coder.size) for c in (b, d))
             if high > low:
                 coder.part(low, high)
+                if h:
+                    coder.even(code - b, h)
             else:
                 coder.part(coder.size * WHOLE // 65536, coder.size)
                 coder.plain(code, width)
@@ -128,7 +138,7 @@ class Channel:
             u = sign(8 * value - mu) * (4 if self.age < 512 else 1)
             self.weights = turn(self.weights, self.differences, peer, u)
             self.differences = follow(self.differences, self.shifts, value - self.last, width)
-            off = sum(position(edges[c], mu, index) for c in (code, code + 1))
+            off = sum(position(edges[c], mu, index) for c in (b, d))
             k = min(abs(off) // 128, 63)
             gear = 8 if self.age < 32 else 4 if self.age < 128 else 1
             self.fast = sat(self.fast - rnd(self.fast, 4) + self.steps[0][k], -MOST_FAST, MOST_FAST)
@@ -160,6 +170,11 @@ class Coder:
         while self.size < 32768:
             self.size *= 2
             self._double()
+
+    def even(self, number: int, bits: int) -> None:
+        """Code the lower bits of a code."""
+        share = self.size >> bits
+        self.part(number * share, (number + 1) * share)
 
     def plain(self, code: int, width: int) -> None:
         """Code `width` bits as they are."""

@@ -1,88 +1,48 @@
 """The chain of all stages: `decode(encode(x)) == x`, whatever is coded, dropped, ended or lost on the way."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
+from streams import lost_frames, noise, packets_of, streams
 
 from model.codec.compressor import Compressor, encode
-from model.codec.decompressor import Decoded, Decompressor, Gap, blocks, decode
-from model.codec.packet import Packet, StreamError, build, scan
+from model.codec.decompressor import Decompressor, Gap, blocks, decode
+from model.codec.packet import Packet, StreamError, build
 from model.spec import packet as spec
+from model.spec import shipped
 from model.spec.config import CodecConfig, ConfigError
+from model.spec.profiles import PROFILES
 
-WIDTHS = range(8, 17)
-
-
-@st.composite
-def codes(draw: st.DrawFn, frames: int, channels: int, width: int) -> np.ndarray:
-    """Quiet, noisy, constant, extreme or arbitrary codes."""
-    top = (1 << width) - 1
-    kind = draw(st.sampled_from(["any", "noise", "walk", "extremes", "constant"]))
-    shape = (frames, channels)
-    if kind == "any":
-        return draw(hnp.arrays(np.uint16, shape, elements=st.integers(0, top)))
-    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    if kind == "noise":
-        return random.integers(0, top, shape, np.uint16, endpoint=True)
-    if kind == "walk":
-        steps = np.rint(random.normal(0, draw(st.sampled_from([0.5, 5, 60])), shape)).astype(np.int64)
-        return ((np.cumsum(steps, axis=0) + top // 2) & top).astype(np.uint16)
-    if kind == "extremes":
-        return (random.integers(0, 2, shape) * top).astype(np.uint16)
-    return np.full(shape, draw(st.integers(0, top)), np.uint16)
+every_profile = pytest.mark.parametrize("profile", PROFILES)
 
 
-@st.composite
-def streams(draw: st.DrawFn) -> tuple[np.ndarray, CodecConfig]:
-    """Frames of codes and a configuration for them."""
-    width, channels = draw(st.integers(8, 16)), draw(st.integers(1, 8))
-    config = CodecConfig(
-        "tiny", channels, width, packet_frames=draw(st.integers(1, 40)), key_interval=draw(st.integers(1, 5))
-    )
-    return draw(codes(draw(st.integers(1, 120)), channels, width)), config
+def overhead(packet: Packet, config: CodecConfig) -> int:
+    """Bytes of a packet that are not payload."""
+    named = PROFILES[config.profile].parameterised
+    return spec.overhead_bytes(key=packet.shape is not None, parameter_set=named, peers=len(config.peers))
 
 
-def noise(frames: int, config: CodecConfig, seed: int = 1) -> np.ndarray:
-    """A quiet recording."""
-    wave = np.random.default_rng(seed).normal(1 << (config.width - 1), 6, (frames, config.channels))
-    return np.rint(wave).astype(np.uint16)
-
-
-def packets_of(data: bytes) -> list[Packet]:
-    found = list(scan(data))
-    assert all(isinstance(item, Packet) for item in found)
-    return [item for item in found if isinstance(item, Packet)]
-
-
-def lost_frames(decoded: Decoded) -> np.ndarray:
-    """Which frames lie in gaps."""
-    lost = np.zeros(len(decoded.frames), bool)
-    for gap in decoded.gaps:
-        assert not lost[gap.start : gap.start + gap.frames].any()
-        lost[gap.start : gap.start + gap.frames] = True
-    return lost
-
-
-@given(streams(), st.integers(0, 2**34))
-@settings(deadline=None, derandomize=True, max_examples=200)
-def test_round_trip(stream: tuple[np.ndarray, CodecConfig], position: int) -> None:
-    frames, config = stream
-    decoded = decode(encode(frames, config, position=position), frames=len(frames))
+@every_profile
+@given(st.data(), st.integers(0, 2**34), st.sampled_from([1, 3]))
+@settings(deadline=None, derandomize=True, max_examples=300)
+def test_round_trip(profile: str, data: st.DataObject, position: int, jobs: int) -> None:
+    frames, config = data.draw(streams(profile))
+    coded = encode(frames, config, position=position)
+    assert encode(frames, config, position=position, jobs=jobs) == coded
+    decoded = decode(coded, frames=len(frames), jobs=jobs)
     np.testing.assert_array_equal(decoded.frames, frames, strict=True)
     assert (decoded.gaps, decoded.damage, decoded.origin) == ([], [], position % 2**32)
-    assert (decoded.shape.channels, decoded.shape.width) == (config.channels, config.width)
+    shape = decoded.shape
+    assert (shape.profile, shape.channels, shape.width) == (config.profile, config.channels, config.width)
+    assert (shape.lanes, shape.peers) == (config.lanes, config.peers)
 
 
-@given(streams(), st.data())
+@every_profile
+@given(st.data())
 @settings(deadline=None, derandomize=True)
-def test_ended_channels_cost_nothing_and_come_back_as_zeros(
-    stream: tuple[np.ndarray, CodecConfig], data: st.DataObject
-) -> None:
-    frames, config = stream
+def test_ended_channels_cost_nothing_and_come_back_as_zeros(profile: str, data: st.DataObject) -> None:
+    frames, config = data.draw(streams(profile))
     ends = np.array(
         data.draw(st.lists(st.integers(0, len(frames)), min_size=config.channels, max_size=config.channels))
     )
@@ -93,28 +53,26 @@ def test_ended_channels_cost_nothing_and_come_back_as_zeros(
     assert encode(rubbish.astype(np.uint16), config, ends=ends) == encode(frames, config, ends=ends)
 
 
-@given(streams(), st.sets(st.integers(0, 20)))
+@every_profile
+@given(st.data(), st.sets(st.integers(0, 20)))
 @settings(deadline=None, derandomize=True)
-def test_dropped_packets_are_gaps_and_nothing_else_is_lost(
-    stream: tuple[np.ndarray, CodecConfig], drops: set[int]
-) -> None:
-    frames, config = stream
+def test_dropped_packets_are_gaps_and_nothing_else_is_lost(profile: str, data: st.DataObject, drops: set[int]) -> None:
+    frames, config = data.draw(streams(profile))
     expected = np.isin(np.arange(len(frames)) // config.packet_frames, list(drops))
     assume(not expected.all())
-    data = encode(frames, config, drops=drops)
-    decoded = decode(data, frames=len(frames), origin=0)
+    coded = encode(frames, config, drops=drops)
+    decoded = decode(coded, frames=len(frames), origin=0)
     np.testing.assert_array_equal(lost_frames(decoded), expected)
     np.testing.assert_array_equal(decoded.frames[~expected], frames[~expected])
     rubbish = np.where(expected[:, None], 0, frames).astype(np.uint16)
-    assert encode(rubbish, config, drops=drops) == data
+    assert encode(rubbish, config, drops=drops) == coded
 
 
-@given(streams(), st.data())
+@every_profile
+@given(st.data())
 @settings(deadline=None, derandomize=True)
-def test_a_packet_lost_on_the_way_costs_up_to_the_next_key_packet(
-    stream: tuple[np.ndarray, CodecConfig], data: st.DataObject
-) -> None:
-    frames, config = stream
+def test_a_packet_lost_on_the_way_costs_up_to_the_next_key_packet(profile: str, data: st.DataObject) -> None:
+    frames, config = data.draw(streams(profile))
     packets = packets_of(coded := encode(frames, config))
     lost = data.draw(st.integers(0, len(packets) - 1))
     damaged = bytearray(coded)
@@ -134,61 +92,34 @@ def test_a_packet_lost_on_the_way_costs_up_to_the_next_key_packet(
     np.testing.assert_array_equal(decoded.frames[~expected], frames[~expected])
 
 
-@given(streams())
+@every_profile
+@given(st.data())
 @settings(deadline=None, derandomize=True)
-def test_nothing_grows_by_more_than_its_headers(stream: tuple[np.ndarray, CodecConfig]) -> None:
-    frames, config = stream
+def test_nothing_grows_by_more_than_its_headers(profile: str, data: st.DataObject) -> None:
+    frames, config = data.draw(streams(profile))
     packets = packets_of(encode(frames, config))
     for packet in packets:
         assert len(packet.payload) <= config.raw_bytes(packet.frames)
         assert packet.raw == (len(packet.payload) == config.raw_bytes(packet.frames))
-        assert packet.size == len(packet.payload) + spec.overhead_bytes(key=packet.shape is not None)
+        assert packet.size == len(packet.payload) + overhead(packet, config)
     assert sum(packet.frames for packet in packets) == len(frames)
 
 
-@given(streams(), st.data())
+@every_profile
+@given(st.data())
 @settings(deadline=None, derandomize=True)
-def test_however_frames_arrive_the_bytes_are_the_same(
-    stream: tuple[np.ndarray, CodecConfig], data: st.DataObject
-) -> None:
-    frames, config = stream
+def test_however_frames_arrive_the_bytes_are_the_same(profile: str, data: st.DataObject) -> None:
+    frames, config = data.draw(streams(profile))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(frames)), max_size=6)))
     compressor = Compressor(config)
     parts = [packet for part in np.split(frames, cuts) for packet in compressor.push(part)]
     assert b"".join([*parts, *compressor.close()]) == encode(frames, config)
 
 
-def string_bits(frames: np.ndarray, width: int) -> Iterator[str]:
-    """The code words of `tiny` after a key packet, written from its description in plain Python."""
-    last = [1 << (width - 1)] * frames.shape[1]
-    mean = [32 << (width - 6)] * frames.shape[1]
-    for frame in frames.tolist():
-        for channel, code in enumerate(frame):
-            e = (code - last[channel] + (1 << (width - 1))) % (1 << width) - (1 << (width - 1))
-            u = 2 * e if e >= 0 else -2 * e - 1
-            k = min(((mean[channel] + mean[channel] // 16) // 64).bit_length(), width - 1)
-            q, r = divmod(u, 1 << k)
-            yield "0" * 15 + f"{u:0{width}b}" if q >= 15 else "0" * q + "1" + (f"{r:0{k}b}" if k else "")
-            mean[channel] += (2 * (32 * u - mean[channel]) + 64) // 128
-            last[channel] = code
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-def test_payload_is_what_a_second_writer_gives(width: int) -> None:
-    config = CodecConfig(channels=3, width=width, packet_frames=500)
-    frames = noise(500, config, seed=width)
-    frames[100:105, 1] = (1 << width) - 1, 0, (1 << width) - 1, 0, 5
-    (packet,) = packets_of(encode(frames, config))
-    words = list(string_bits(frames, width))
-    assert {len(w) == 15 + width and w.startswith("0" * 15) for w in words} == {True, False}
-    text = "".join(words)
-    padded = text + "0" * (-len(text) % 8)
-    assert bytes(packet.payload) == int(padded, 2).to_bytes(len(padded) // 8, "big")
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-def test_noise_is_stored_raw_and_the_next_packet_is_decoded_after_it(width: int) -> None:
-    config = CodecConfig(channels=2, width=width, packet_frames=50, key_interval=9)
+@every_profile
+@pytest.mark.parametrize("width", range(8, 17))
+def test_noise_is_stored_raw_and_the_next_packet_is_decoded_after_it(profile: str, width: int) -> None:
+    config = CodecConfig(profile, channels=2, width=width, packet_frames=50, key_interval=9)
     frames = noise(150, config)
     random = np.random.default_rng(width)
     frames[50:100] = random.integers(0, (1 << width) - 1, (50, 2), np.uint16, endpoint=True)
@@ -201,16 +132,9 @@ def test_noise_is_stored_raw_and_the_next_packet_is_decoded_after_it(width: int)
     np.testing.assert_array_equal(decode(data).frames, frames)
 
 
-def test_channels_do_not_know_each_other() -> None:
-    config = CodecConfig(channels=4, packet_frames=64)
-    frames = noise(64, config)
-    bits = [w for w in string_bits(frames, 10)]
-    alone = [list(string_bits(frames[:, c : c + 1], 10)) for c in range(4)]
-    assert bits == [word for group in zip(*alone, strict=True) for word in group]
-
-
-def test_gaps_say_why() -> None:
-    config = CodecConfig(channels=1, packet_frames=10, key_interval=4)
+@every_profile
+def test_gaps_say_why(profile: str) -> None:
+    config = CodecConfig(profile, channels=1, packet_frames=10, key_interval=4)
     frames = noise(80, config)
     packets = packets_of(data := encode(frames, config))
     damaged = data[: packets[1].offset] + data[packets[2].offset : packets[7].offset]
@@ -221,8 +145,9 @@ def test_gaps_say_why() -> None:
     assert entered.origin == 40 and len(first) == 4 and entered.gaps == []
 
 
-def test_a_pause_is_a_gap_between_key_packets() -> None:
-    config = CodecConfig(channels=2, packet_frames=10, key_interval=8)
+@every_profile
+def test_a_pause_is_a_gap_between_key_packets(profile: str) -> None:
+    config = CodecConfig(profile, channels=2, packet_frames=10, key_interval=8)
     frames = noise(45, config)
     compressor = Compressor(config)
     data = b"".join([*compressor.push(frames[:15]), *compressor.close()])
@@ -236,8 +161,9 @@ def test_a_pause_is_a_gap_between_key_packets() -> None:
     np.testing.assert_array_equal(np.delete(decoded.frames, np.s_[15:22], 0), np.delete(frames, np.s_[15:22], 0))
 
 
-def test_a_stream_is_entered_at_any_key_packet() -> None:
-    config = CodecConfig(channels=2, packet_frames=10, key_interval=3)
+@every_profile
+def test_a_stream_is_entered_at_any_key_packet(profile: str) -> None:
+    config = CodecConfig(profile, channels=2, packet_frames=10, key_interval=3)
     frames = noise(100, config)
     for packet in packets_of(data := encode(frames, config)):
         if packet.shape is not None:
@@ -246,8 +172,9 @@ def test_a_stream_is_entered_at_any_key_packet() -> None:
             np.testing.assert_array_equal(decoded.frames, frames[packet.position :])
 
 
-def test_positions_wrap_around() -> None:
-    config = CodecConfig(channels=1, packet_frames=10, key_interval=2)
+@every_profile
+def test_positions_wrap_around(profile: str) -> None:
+    config = CodecConfig(profile, channels=1, packet_frames=10, key_interval=2)
     frames = noise(60, config)
     decoded = decode(encode(frames, config, position=(1 << 32) - 25), frames=60)
     assert decoded.gaps == [] and decoded.origin == (1 << 32) - 25
@@ -273,11 +200,12 @@ def test_ends_must_be_one_a_channel() -> None:
         encode(np.zeros((4, 2), np.uint16), CodecConfig(channels=2), ends=np.array([1]))
 
 
-def test_streams_that_contradict_themselves_are_refused() -> None:
-    config = CodecConfig(channels=1, packet_frames=10)
+@every_profile
+def test_streams_that_contradict_themselves_are_refused(profile: str) -> None:
+    config = CodecConfig(profile, channels=1, packet_frames=10)
     data = encode(noise(20, config), config)
     first = packets_of(data)[0].size
-    other = CodecConfig(channels=1, width=11, packet_frames=10)
+    other = CodecConfig(profile, channels=1, width=11, packet_frames=10)
     with pytest.raises(StreamError, match="the stream changes"):
         decode(data + encode(noise(10, other), other, position=20))
     with pytest.raises(StreamError, match="out of order"):
@@ -286,10 +214,12 @@ def test_streams_that_contradict_themselves_are_refused() -> None:
         decode(b"no stream at all")
 
 
+@every_profile
 @pytest.mark.parametrize("raw", [False, True])
 @pytest.mark.parametrize("change", ["padding", "long", "short"])
-def test_a_payload_that_does_not_end_where_it_should_is_refused(raw: bool, change: str) -> None:
-    config = CodecConfig(channels=1, packet_frames=3)
+def test_a_payload_that_does_not_end_where_it_should_is_refused(profile: str, raw: bool, change: str) -> None:
+    config = CodecConfig(profile, channels=1, packet_frames=3)
+    named = shipped.default(profile).identifier if PROFILES[profile].parameterised else None
     frames = np.array([[1000], [3], [700]] if raw else [[512], [513], [514]], np.uint16)
     (packet,) = packets_of(encode(frames, config))
     payload = bytes(packet.payload)
@@ -298,5 +228,6 @@ def test_a_payload_that_does_not_end_where_it_should_is_refused(raw: bool, chang
         change
     ]
     with pytest.raises(StreamError, match="packet at byte 0: its payload does not decode"):
-        decode(build(config, 0, 3, key=True, raw=raw, payload=changed))
-    assert (decode(build(config, 0, 3, key=True, raw=raw, payload=payload)).frames == frames).all()
+        decode(build(config, 0, 3, key=True, raw=raw, payload=changed, parameter_set=named))
+    good = build(config, 0, 3, key=True, raw=raw, payload=payload, parameter_set=named)
+    assert (decode(good).frames == frames).all()

@@ -52,14 +52,21 @@ class State:
         return len(self.edges) - 2
 
     @property
+    def bits(self) -> int:
+        return page.even_bits(self.index)
+
+    @property
     def arguments(self) -> tuple:
         reciprocal, octave = page.Q[self.index % 16], self.index // 16
         return self.mu, reciprocal, octave, np.append(self.points, self.points[-1]), self.size
 
     def bounds(self) -> list[int]:
-        """Where each code begins, and where the last ends, by the kernel."""
+        """Where the codes of equal upper bits begin, and where the last ends, by the kernel."""
         arguments = self.arguments
-        return [coding.edge_bound(c, self.top, self.edges, *arguments) for c in range(self.top + 2)]
+        return [coding.edge_bound(c, self.top, self.edges, *arguments) for c in range(0, self.top + 2, 1 << self.bits)]
+
+    def find(self, place: int, guides: tuple, search=coding.find) -> tuple[int, int, int]:
+        return search(place, self.bits, self.top, self.edges, guides, *self.arguments)
 
     def guides(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return calibrate.nearest_codes(self.edges), coding.quantiles(self.points), coding.inverses()
@@ -130,9 +137,9 @@ def test_the_parts_of_all_codes_and_the_escape_fill_every_interval(width: int, c
     least, none = set(), 0
     for state in states(width, count):
         bounds, edges, points = state.bounds(), state.edges.tolist(), state.points.tolist()
-        spread = range(0, len(edges), 1 if width <= 10 else 37)
+        spread = range(0, len(edges) >> state.bits, 1 if width <= 10 else 37)
         assert [bounds[c] for c in spread] == [
-            page.lower_end(c, edges, points, state.mu, state.index, state.size) for c in spread
+            page.lower_end(c << state.bits, edges, points, state.mu, state.index, state.size) for c in spread
         ]
         parts = [after - before for before, after in itertools.pairwise(bounds)]
         escape = state.size - bounds[-1]
@@ -143,30 +150,28 @@ def test_the_parts_of_all_codes_and_the_escape_fill_every_interval(width: int, c
     assert 1 in least and none  # parts of one unit, and codes that need the escape
 
 
-def expected(bounds: list[int], place: int) -> tuple[int, int, int]:
-    """The only code whose part holds `place`."""
-    code = bisect.bisect_right(bounds, place) - 1
-    return code, bounds[code], bounds[code + 1]
+def expected(bounds: list[int], place: int, bits: int) -> tuple[int, int, int]:
+    """The only part that holds `place`, and its first code."""
+    number = bisect.bisect_right(bounds, place) - 1
+    return number << bits, bounds[number], bounds[number + 1]
 
 
 @pytest.mark.parametrize("number", range(8))
 def test_every_place_is_found(number: int) -> None:
     state = list(states(10, 64))[9 * number]
-    bounds, arguments, guides = state.bounds(), state.arguments, state.guides()
+    bounds, guides = state.bounds(), state.guides()
     for place in range(bounds[-1]):
-        assert coding.find(place, state.top, state.edges, guides, *arguments) == expected(bounds, place)
+        assert state.find(place, guides) == expected(bounds, place, state.bits)
 
 
 @pytest.mark.parametrize(("width", "count"), [(8, 100), (10, 100), (12, 20), (16, 2)])
-def test_every_code_with_a_part_is_found_at_both_its_ends(width: int, count: int) -> None:
+def test_every_part_is_found_at_both_its_ends(width: int, count: int) -> None:
     for state in states(width, count):
-        bounds, arguments, guides = state.bounds(), state.arguments, state.guides()
-        found = set()
-        for code, (below, above) in enumerate(itertools.pairwise(bounds)):
+        bounds, guides = state.bounds(), state.guides()
+        assert len(bounds) == (1 << (width - state.bits)) + 1
+        for number, (below, above) in enumerate(itertools.pairwise(bounds)):
             for place in {below, above - 1} if below < above else ():
-                assert coding.find(place, state.top, state.edges, guides, *arguments) == (code, below, above)
-            found |= {code} if below < above else set()
-        assert len(found) + sum(a == b for a, b in itertools.pairwise(bounds)) == state.top + 1
+                assert state.find(place, guides) == (number << state.bits, below, above)
 
 
 @pytest.mark.parametrize("width", [8, 10, 12, 16])
@@ -184,7 +189,7 @@ def test_a_search_looks_at_few_bounds_whatever_it_is_led_by(width: int, monkeypa
 
     random, most = np.random.default_rng(width), 0
     for number, state in enumerate(states(width, 10)):
-        bounds, arguments = state.bounds(), state.arguments
+        bounds = state.bounds()
         good = state.guides()
         wrong = [np.full_like(good[0], state.top), np.zeros_like(good[0]), random.permutation(good[0])]
         with monkeypatch.context() as patch:
@@ -193,11 +198,15 @@ def test_a_search_looks_at_few_bounds_whatever_it_is_led_by(width: int, monkeypa
             for place in {0, bounds[-1] - 1, *random.integers(0, bounds[-1], 40).tolist()}:
                 for nearest in (good[0], wrong[number % 3]):
                     looked, guides = 0, (nearest, *good[1:])
-                    found = coding.find.py_func(place, state.top, state.edges, guides, *arguments)
-                    assert found == expected(bounds, place)
+                    assert state.find(place, guides, coding.find.py_func) == expected(bounds, place, state.bits)
                     assert looked <= coding.NEAR + width + 2
                     most = max(most, looked)
     assert most >= coding.NEAR + width
+
+
+def test_lower_bits_are_even_above_eight_octaves_and_never_up_to_ten_bits() -> None:
+    assert [coding.even_bits(octave) for octave in range(14)] == [0] * 9 + [1, 2, 3, 4, 5]
+    assert [coding.even_bits(page.greatest(width) // 16) for width in range(8, 17)] == [0, 0, 0, 0, 1, 2, 3, 4, 5]
 
 
 def test_formats_hold_what_the_page_says() -> None:

@@ -32,7 +32,14 @@ class Plain(NamedTuple):
     width: int
 
 
-Step = Part | Plain
+class Even(NamedTuple):
+    """The lower bits of a code."""
+
+    number: int
+    bits: int
+
+
+Step = Part | Plain | Even
 
 
 class Script:
@@ -55,6 +62,10 @@ class Script:
         self.steps.append(Plain(code, width))
         self.coder.plain(code, width)
 
+    def even(self, number: int, bits: int) -> None:
+        self.steps.append(Even(number, bits))
+        self.coder.even(number, bits)
+
     def any(self, count: int) -> None:
         """Steps of all kinds: of few bits and of many, at the interval's ends and inside, and codes as they are."""
         for _ in range(count):
@@ -63,6 +74,10 @@ class Script:
                 width = self.number(8, 16)
                 top = (1 << width) - 1
                 self.plain((self.number(0, top), 0, top)[self.number(0, 2)], width)
+                continue
+            if kind == 2:
+                bits = self.number(1, 5)
+                self.even((self.number(0, (1 << bits) - 1), 0, (1 << bits) - 1)[self.number(0, 2)], bits)
                 continue
             part = min(size, 1 if kind == 1 else self.number(1, 1 << self.number(1, 16)))
             below = (0, size - part, self.number(0, size - part))[self.number(0, 2)]
@@ -119,6 +134,9 @@ def encoded(steps: list[Step]) -> tuple[bytes, int]:
             assert 0 <= step.below < step.above <= interval
             low, interval, count, held, at = coding.encode(low, count, held, out, at, *step)
             doubled += 16 - (step.above - step.below).bit_length()
+        elif isinstance(step, Even):
+            doubled += 16 - (interval >> step.bits).bit_length()
+            low, interval, count, held, at = coding.encode_even(low, interval, count, held, out, at, *step)
         else:
             low, interval, count, held, at = coding.encode_plain(low, count, held, out, at, *step)
             doubled += step.width
@@ -144,6 +162,12 @@ def read_back(string: bytes, steps: list[Step]) -> bool:
                 return False
             value, interval, ahead = coding.take(value, ahead, *step)
             value, ahead, last, at = coding.refill(value, ahead, last, data, at, end)
+        elif isinstance(step, Even):
+            value, interval, ahead, last, at, number = coding.take_even(
+                value, interval, ahead, last, data, at, end, step.bits
+            )
+            if number != step.number:
+                return False
         else:
             value, ahead, last, at, code = coding.take_plain(value, ahead, last, data, at, end, step.width)
             interval = 32768
@@ -156,7 +180,7 @@ def check(script: Script) -> bytes:
     """The string of a script, the same from kernel and reference, and read back."""
     reference = page.Coder()
     for step in script.steps:
-        reference.part(*step) if isinstance(step, Part) else reference.plain(*step)
+        {Part: reference.part, Plain: reference.plain, Even: reference.even}[type(step)](*step)
     string = reference.finish()
     found, lag = encoded(script.steps)
     assert found == string
