@@ -1,5 +1,5 @@
 """Stage `packet`: packets are stored in both their forms, then forwarded in the smaller one; the law is
-`model.codec.packet` with `encode_raw` of `model.codec.compressor`.
+`model.codec.packet` and `model.codec.raw`.
 """
 
 from typing import Any

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.codec import calibrate, lms, scale
+from model.codec import calibrate, lms, raw, scale
 from model.codec import range as coding
 from model.codec.compiled import compiled
 from model.spec import calibrate as calibrate_spec
@@ -288,10 +288,14 @@ class Calibrated:
             out,
         )
         self._age += len(frames)
-        strings = [out[lane * room : lanes[lane, 4]] for lane in self._used_lanes(len(frames), first)]
+        used = self._used_lanes(len(frames), first)
+        strings = [out[lane * room : lanes[lane, 4]] for lane in used]
+        shares = [raw.size(len(frames), first, self._ends[lane :: self._lanes], self._width) for lane in used]
         bytes_each = packet_spec.lane_length_bytes(limit)
         if sum(map(len, strings)) + bytes_each * (len(strings) - 1) >= limit:
             return None
+        if any(len(string) > share for string, share in zip(strings, shares, strict=True)):
+            return None  # the gates have no more room for it
         lengths = b"".join(len(string).to_bytes(bytes_each, "little") for string in strings[:-1])
         return lengths + b"".join(string.tobytes() for string in strings)
 

@@ -29,7 +29,7 @@ class Tables:
     Parameters
     ----------
     edges : ndarray of int64, shape (2**width + 1,)
-        In `model.spec.calibrate.edge_format(width)`, strictly increasing.
+        In `model.spec.calibrate.edge_format(width)`, rising by 1 to `model.spec.calibrate.GREATEST_STEP`.
     shifts : ndarray of int64, shape (features,)
         Rates of the predictor's features, 0 to `model.spec.lms.MAX_SHIFT`.
     weights : ndarray of int64, shape (features + 1,)
@@ -119,8 +119,9 @@ def _edges(parameters: ParameterSet, width: int) -> np.ndarray:
         raise ConfigError(f"parameter set: calibrates a converter of {own} bits, the codes have {width}; give another")
     if edges.shape != ((1 << width) + 1,) or width > calibrate.MAX_TABLE_WIDTH:
         raise ConfigError(f"parameter table 'edges': shape {edges.shape}; give ({(1 << width) + 1},) or an empty one")
-    if (np.diff(edges) <= 0).any():
-        raise ConfigError("parameter table 'edges': give values that rise from code to code")
+    steps = np.diff(edges)
+    if steps.min() < 1 or steps.max() > calibrate.GREATEST_STEP:
+        raise ConfigError(f"parameter table 'edges': give values that rise by 1 to {calibrate.GREATEST_STEP} a code")
     return edges
 
 
