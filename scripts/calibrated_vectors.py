@@ -13,7 +13,8 @@ from model.spec import shipped
 from model.spec.config import CodecConfig
 from model.spec.numbers import Format
 from model.spec.parameters import ParameterSet
-from tests.page_calibrated import named_sets
+from tests.page_calibrated import MORE_THAN_LEAST, named_sets
+from tests.page_decoder import decode_stream
 from tests.page_watch import watch
 
 NAMED = 24  # bytes of a key packet's header without peers, less its check
@@ -42,6 +43,14 @@ def swings(seed: int, frames: int, width: int) -> np.ndarray:
     first[::7] = rng.integers(0, top, len(first[::7]))
     second = np.where(np.arange(frames) < frames // 2, top - first, first)
     return np.stack((first, second), 1).astype(np.uint16)
+
+
+def waves(seed: int, frames: int, width: int, height: float) -> np.ndarray:
+    """Two channels with the same wave, the second upside down in the latter half; `height` 1 fills the range."""
+    rng, middle = np.random.default_rng(seed), 1 << (width - 1)
+    wave = height * middle * np.sin(np.cumsum(rng.uniform(0.02, 0.4, frames))) + rng.normal(0, middle / 200, frames)
+    other = np.where(np.arange(frames) < frames // 2, wave, -wave) + rng.normal(0, middle / 300, frames)
+    return np.clip(np.rint(np.stack((wave, other), 1)) + middle, 0, 2 * middle - 1).astype(np.uint16)
 
 
 def custom_sets() -> dict[str, ParameterSet]:
@@ -123,8 +132,9 @@ def streams(sets: Mapping[str, ParameterSet], seeds: Mapping[str, int]) -> Vecto
     spikes = walk(23, 400, 1, 10, 4)
     spikes[::50] = 1000
     rails = np.repeat(rng.choice([0, 1023], 40), 10)[:, None].astype(np.uint16)
-    ends_of_range = walk(28, 700, 1, 8, 6)
+    ends_of_range = np.vstack([walk(28, 350, 1, 8, 6), np.clip(walk(28, 350, 1, 9, 3), 130, 257) - 2])
     ends_of_range[::60], ends_of_range[30::60] = 255, 0
+    quiet = (np.cumsum(rng.choice([-1, 0, 1], (400, 1), p=[0.02, 0.96, 0.02]), 0) + 300).astype(np.uint16)
     peers, ends = (0, 1, 1, 0, 4), np.array([150, 40, 150, 1, 33])
     far = tuple(min(c, 255) for c in range(260))
     pair = lattice(shared(24, 1000, 2, 10, 20), config(2, 10, 100, 3, peers=(0, 1)))
@@ -144,6 +154,15 @@ def streams(sets: Mapping[str, ParameterSet], seeds: Mapping[str, int]) -> Vecto
         "swings": encode(swings(26, 1500, 10), config(2, 10, 750, 1, 2, peers=(0, 1)), parameters=sets["extreme"]),
         "swings-wide": encode(swings(27, 600, 16), config(2, 16, 300, 2, peers=(0, 1)), parameters=sets["extreme"]),
         "mixed-features": encode(ends_of_range, config(1, 8, 350, 2), parameters=sets["mixed"]),
+        "quiet": lattice(quiet, config(1, 10, 200, 4)),
+        "quiet-mixed": encode(quiet - 200, config(1, 8, 200, 4), parameters=sets["mixed"]),
+        "clipped": lattice(waves(35, 600, 10, 1.4), config(2, 10, 200, 3, peers=(0, 1))),
+        "clipped-even": even(waves(36, 600, 12, 1.4), config(2, 12, 200, 3, 2, peers=(0, 1))),
+        "waves": even(waves(37, 1400, 13, 0.8), config(2, 13, 700, 1, peers=(0, 1))),
+        "waves-extreme": encode(
+            waves(38, 1400, 11, 0.8), config(2, 11, 700, 1, 2, peers=(0, 1)), parameters=sets["extreme"]
+        ),
+        "longer-lengths": even(walk(39, 255, 2, 8, 5), config(2, 8, 128, 2, 2)),
         "narrow": even(walk(29, 200, 2, 8, 3), config(2, 8, 64, 2)),
         "twelve": even(walk(30, 200, 2, 12, 60), config(2, 12, 64, 2)),
         "odd": even(walk(31, 201, 3, 13, 60), config(3, 13, 67, 2)),
@@ -168,6 +187,9 @@ def refused(sets: Mapping[str, ParameterSet]) -> dict[str, bytes]:
     raw = even(np.random.default_rng(3).integers(0, 1 << 10, (5, 1)).astype(np.uint16), config(1, 10, 40, 1))
     head, payload = parts(one)
     pair_head, pair_payload = parts(pair)
+    two = even(codes, config(1, 10, 20, 2))
+    second = two[len(even(codes[:20], config(1, 10, 20, 2))) :]
+    second_head, second_payload = parts(second)
     later = {
         "other-lanes": even(walk(41, 40, 2, 10, 9), config(2, 10, 40, 1, 1, peers=(0, 1)), position=40),
         "other-peers": even(walk(41, 40, 2, 10, 9), config(2, 10, 40, 1, 2), position=40),
@@ -191,13 +213,31 @@ def refused(sets: Mapping[str, ParameterSet]) -> dict[str, bytes]:
         "too-short": seal(head, payload[:-1]),
         "lane-too-long": seal(pair_head, changed(pair_payload, 0, len(pair_payload))),
         "lane-without-byte": seal(pair_head, changed(pair_payload, 0, 0)),
+        "beyond-interval": two[: len(two) - len(second)] + seal(second_head, b"\xff\xff" + second_payload[2:]),
+        "not-the-least": not_the_least(sets),
         "plain-above-top": seal(head, changed(payload, 0, payload[0] | 0x80)),
     }
     return {**made, **{name: pair + packet for name, packet in later.items()}}
 
 
+def not_the_least(sets: Mapping[str, ParameterSet]) -> bytes:
+    """A packet with the right codes whose string names a greater number than an encoder would."""
+    tables = named_sets(each.to_bytes() for each in sets.values())
+    for seed in count():
+        packet = encode(walk(seed, 40, 1, 10, 9), config(1, 10, 40, 1), parameters=sets["even"])
+        head, payload = parts(packet)
+        for bit in (1 << n for n in range(8) if payload[-1] + (1 << n) < 1 << 8):
+            greater = seal(head, changed(payload, -1, payload[-1] + bit))
+            try:
+                decode_stream(greater, None, tables)
+            except ValueError as error:
+                if str(error) == MORE_THAN_LEAST:
+                    return greater
+    raise AssertionError
+
+
 def parts(packet: bytes) -> tuple[bytes, bytes]:
-    """Header without its check and payload of a lone key packet."""
+    """Header without its check and payload of a lone packet."""
     end = len(packet) - 4 - int.from_bytes(packet[9:12], "little")
     return packet[: end - 1], packet[end:-4]
 

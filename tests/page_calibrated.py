@@ -14,6 +14,7 @@ MIDDLE = 32764  # of the cumulative probability, in 65536ths; the last 8 are the
 ONES = 0xFFFF  # the word that the next one overlaps
 POINT = 1 << 15  # R after codes as they are; the weight of the last bit of a string
 Q = (128, 123, 117, 112, 108, 103, 99, 95, 91, 87, 83, 79, 76, 73, 70, 67)
+MORE_THAN_LEAST = "string names more than the least number"
 FORMATS = {  # bits, fraction bits, signed, dimensions; of `edges` the bits depend on the width
     "edges": (None, 6, 1, 1),
     "points": (15, 15, 0, 1),
@@ -68,7 +69,7 @@ def read_set(data: bytes) -> Tables:
     if edges:
         width = tables[0][1][0] - 6
         require(8 <= width <= 12 and len(edges) == (1 << width) + 1, "width of edges")
-    require(all(a < b for a, b in pairwise(edges)), "edges increase")
+    require(all(0 < b - a < 256 for a, b in pairwise(edges)), "edges rise by 1 to 255")
     require(len(points) == 32 and points == sorted(points) and points[-1] <= MIDDLE, "points")
     require(1 <= len(shifts) <= 16 and len(weights) == len(shifts) + 1, "features")
     require(sizes["steps"] == (2, 64) and min(steps) > -128 and min(weights) > -1024, "steps or weights")
@@ -145,24 +146,33 @@ class Coder:
         require(code < 1 << width, "code above the greatest")
         return code
 
-    def code(self, width: int, low: Callable[[int, int], int]) -> int:
-        """Take a code; `low` gives where its part in an interval of a size begins."""
+    def code(self, width: int, even: int, low: Callable[[int, int], int]) -> int:
+        """Take a code of which `even` bits are coded evenly; `low` gives where its part in an interval begins."""
         x, size = self.x(), self.size
         require(x < size, "beyond the interval")
         codes = low(1 << width, size)
         if x >= codes:
             self.narrow(codes, size)
             return self.as_it_is(width)
-        code, beyond = 0, 1 << width
+        code, beyond = 0, 1 << width - even
         while beyond - code > 1:
             middle = (code + beyond) // 2
-            code, beyond = (middle, beyond) if low(middle, size) <= x else (code, middle)
-        self.narrow(low(code, size), low(code + 1, size))
-        return code
+            code, beyond = (middle, beyond) if low(middle << even, size) <= x else (code, middle)
+        self.narrow(low(code << even, size), low(beyond << even, size))
+        return (code << even) + (self.lower_bits(even) if even else 0)
+
+    def lower_bits(self, count: int) -> int:
+        """Take bits that are coded evenly."""
+        part = self.size >> count
+        number = self.x() // part
+        require(number < 1 << count, "beyond the parts")
+        self.narrow(number * part, (number + 1) * part)
+        return number
 
     def finish(self) -> None:
         """Refuse a string that does not end as an encoder ends it."""
-        require(self.x() < POINT and not self.value % (POINT << self.fraction), "bits behind the last code")
+        require(not self.value % (POINT << self.fraction), "bits behind the last code")
+        require(self.x() < POINT, MORE_THAN_LEAST)
         require(self.words, "empty string")
         word = max(number for number, start in enumerate(self.starts) if start <= self.doublings)
         if word and self.doublings == self.starts[word] and self.starts[word] - self.starts[word - 1] == 15:
@@ -178,7 +188,7 @@ class Channel:
         """Start as a key packet does."""
         self.width, self.tables = width, tables
         self.greatest = 16 * (width - 2) - 1
-        self.last = self.fast = self.r = self.mu = self.q = self.o = 0
+        self.last = self.fast = self.r = self.mu = self.q = self.o = self.even = 0
         self.d = [0] * len(tables.shifts)
         *self.w, self.w_peer = tables.weights
         self.slow = sat(tables.start + (width - 10) * 256, 0, 16 * self.greatest)
@@ -199,6 +209,7 @@ class Channel:
         self.mu = sat(8 * self.last + rnd(total, 6), -m, m - 1)
         index = sat(rnd(self.fast + self.slow, 4), 0, self.greatest)
         self.o, self.q = index >> 4, Q[index & 15]
+        self.even = max(self.o - 8, 0)
 
     def pos(self, x: int) -> int:
         """Give the position of an input."""
@@ -224,17 +235,18 @@ class Channel:
         self.r = sat(rnd(e, 4), -m, m)
         u = sign(e) * (4 if age < 512 else 1)
         self.w_peer = sat(self.w_peer + u * sign(peer), -1023, 1023)
-        t = b = value - self.last
+        t = p = value - self.last
         for i, (d, shift) in enumerate(zip(self.d, self.tables.shifts, strict=True)):
             self.w[i] = sat(self.w[i] + u * sign(d), -1023, 1023)
             t += 2 * d
             v = rnd(t, shift) if shift else 2 * d
-            self.d[i] = sat(rnd(2 * d + b - v, 1), -m, m)
-            b = v
-        k = min(abs(self.pos(self.edge(code)) + self.pos(self.edge(code + 1))) >> 7, 63)
-        h = 3 if age < 32 else 2 if age < 128 else 0
+            self.d[i] = sat(rnd(2 * d + p - v, 1), -m, m)
+            p = v
+        begin = code >> self.even << self.even
+        k = min(abs(self.pos(self.edge(begin)) + self.pos(self.edge(begin + (1 << self.even)))) >> 7, 63)
+        y = 8 if age < 32 else 4 if age < 128 else 1
         self.fast = sat(self.fast - rnd(self.fast, 4) + self.tables.steps[0][k], -127, 127)
-        self.slow = sat(self.slow + (self.tables.steps[1][k] << h), 0, 16 * self.greatest)
+        self.slow = sat(self.slow + self.tables.steps[1][k] * y, 0, 16 * self.greatest)
         self.last = value
 
 
@@ -284,7 +296,7 @@ class Calibrated:
         if isinstance(source, Reader):
             code = source.bits(width)
         else:
-            code = source.code(width, channel.low) if self.age else source.as_it_is(width)
+            code = source.code(width, channel.even, channel.low) if self.age else source.as_it_is(width)
         if self.age:
             channel.follow(code, peer, self.age)
         else:

@@ -21,6 +21,7 @@ EVENTS = {
     "k at 63",
     "lane left out",
     "least code",
+    "lower bits",
     "mu at its least",
     "mu at its most",
     "peer",
@@ -82,7 +83,9 @@ def watch(data: bytes, ends: list[int] | None, sets: dict[bytes, Tables]) -> set
             note("index at I", index == self.greatest)
 
         def follow(self, code: int, peer: int, age: int) -> None:
-            middle = self.pos(self.edge(code)) + self.pos(self.edge(code + 1))
+            begin = code >> self.even << self.even
+            middle = self.pos(self.edge(begin)) + self.pos(self.edge(begin + (1 << self.even)))
+            note("lower bits", self.even)
             super().follow(code, peer, age)
             m = (1 << self.width - 1) - 1
             self.bounds("weight", self.w, -1023, 1023)
