@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from model.codec.decompressor import Decoded
 from model.codec.packet import Packet, scan
+from model.spec import calibrate
 from model.spec.config import CodecConfig
 from model.spec.profiles import PROFILES
 
@@ -52,6 +53,15 @@ def wave(kind: str, frames: int, channels: int, width: int, random: np.random.Ge
     """Codes of a kind, uint16, shape (frames, channels)."""
     at, top = np.repeat(np.arange(frames)[:, None], channels, axis=1), (1 << width) - 1
     return (WAVES[kind](at, top, random) & top).astype(np.uint16)
+
+
+def some_edges(width: int, seed: int) -> np.ndarray:
+    """A converter of unequal codes, the widest and narrowest that may be among them, up to one end of the format."""
+    random, form = np.random.default_rng(seed), calibrate.edge_format(width)
+    steps = random.integers(1, 100, 1 << width)
+    steps[random.choice(1 << width, 16, False)] = np.repeat([1, calibrate.GREATEST_STEP], 8)
+    edges = np.concatenate([[0], np.cumsum(steps)])
+    return edges + (form.minimum if seed % 2 else form.maximum - edges[-1])
 
 
 @st.composite

@@ -3,6 +3,7 @@
 import numpy as np
 import page_encoder as page
 import pytest
+from streams import some_edges
 
 from model.codec import calibrate
 from model.spec import calibrate as spec
@@ -15,19 +16,10 @@ def limit_of(width: int) -> int:
     return spec.centre_format(width).maximum + 1
 
 
-def some_edges(width: int, seed: int) -> np.ndarray:
-    """Edges at random places of their format, its two ends among them."""
-    form = spec.edge_format(width)
-    inner = np.random.default_rng(seed).choice(np.arange(form.minimum + 1, form.maximum), (1 << width) - 1, False)
-    return np.sort(np.concatenate([[form.minimum], inner, [form.maximum]]))
-
-
-def squeezed_edges(width: int, *, up: bool) -> np.ndarray:
-    """All codes as narrow as they can be, but for one, at one end of the format."""
-    form, places = spec.edge_format(width), np.arange(1 << width, dtype=np.int64)
-    if up:
-        return np.concatenate([[form.minimum], form.maximum - places[::-1]])
-    return np.concatenate([form.minimum + places, [form.maximum]])
+def narrow_edges(width: int, *, up: bool) -> np.ndarray:
+    """All codes as narrow as they can be, at one end of the format."""
+    form, places = spec.edge_format(width), np.arange((1 << width) + 1, dtype=np.int64)
+    return form.maximum - places[::-1] if up else form.minimum + places
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -50,7 +42,7 @@ def test_the_middle_of_every_even_code(width: int) -> None:
 def test_the_middle_of_every_code_of_any_table(width: int) -> None:
     form = spec.centre_format(width)
     halves = saturated = 0
-    tables = [*(some_edges(width, seed) for seed in range(3)), *(squeezed_edges(width, up=up) for up in (False, True))]
+    tables = [*(some_edges(width, seed) for seed in range(3)), *(narrow_edges(width, up=up) for up in (False, True))]
     for edges in tables:
         assert (np.diff(edges) > 0).all() and len(edges) == (1 << width) + 1
         centres = [calibrate.centre(edges, code, limit_of(width)) for code in range(1 << width)]
@@ -79,7 +71,7 @@ def test_a_decoder_guesses_even_codes_exactly(width: int) -> None:
 
 @pytest.mark.parametrize("width", [8, 10, 12])
 def test_a_decoders_guess_holds_the_middle_of_its_place(width: int) -> None:
-    tables = [some_edges(width, 1), squeezed_edges(width, up=False), squeezed_edges(width, up=True)]
+    tables = [some_edges(width, 1), narrow_edges(width, up=False), narrow_edges(width, up=True)]
     if width == 10:
         tables.append(calibrated.unpack(shipped.default("calibrated", lattice=True), 10).edges)
     for edges in tables:

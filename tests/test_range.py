@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import page_encoder as page
 import pytest
+from streams import some_edges
 
 from model.codec import calibrate
 from model.codec import range as coding
@@ -77,10 +78,9 @@ def states(width: int, count: int) -> Iterator[State]:
     random, limit = np.random.default_rng(width), 1 << (width + 5)
     tables = [calibrate_spec.even_edges(width)]
     if width <= calibrate_spec.MAX_TABLE_WIDTH:
-        inner = random.choice(np.arange(1 - limit, limit - 1), (1 << width) - 1, False)
-        tables.append(np.sort(np.concatenate([[-limit], inner, [limit - 1]])))
+        tables += [some_edges(width, seed) for seed in (1, 2)]
     if width == 10:
-        tables += [LATTICE.edges] * 2
+        tables.append(LATTICE.edges)
     greatest = page.greatest(width)
     for number in range(count):
         mu = (-limit, limit - 1, 0, *random.integers(-limit, limit, 5).tolist())[number % 8]
