@@ -21,14 +21,16 @@ LEAST_SAMPLES: Final = 10_000
 LEAST_CODES: Final = 16  # that differ
 LEAST_LENGTH: Final = 16  # samples of a recording
 FEATURES: Final = (2, 4)  # shifts of the predictor's averages
-RATES: Final = (0.02, 0.006)  # octaves: where the search begins
+RATES: Final = (1 / 64, 3 / 512)  # octaves: where the search begins, small multiples of what integers can hold
 RATE_FACTOR: Final = 1.5
-RATE_SAMPLES: Final = 1 << 16  # of each recording: a few stretches between key packets
+RATE_GAIN: Final = 0.0005  # bits a sample that another rate must save: they hardly differ, and these round well
+FARTHEST_RATE: Final = 2.0  # times those: beyond, a single odd recording decides
+RATE_SAMPLES: Final = 12_000_000  # enough to tell rates apart
 WARM_UP: Final = 3  # passes for all but the edges
 MOST_STEPS: Final = 12
 FIRST_STEP: Final = 0.7  # the most by which the logarithm of a width moves
 SHORTER: Final = 0.8  # from step to step: codes that are hardly ever seen come to rest
-ENOUGH: Final = 2e-5  # natural units a sample: a step that promises less is the last
+ENOUGH: Final = 5e-6  # natural units a sample: a step that promises less is the last
 REACH: Final = 0.4  # of a recording's standard deviation: over so much the input's density is all but linear
 PIECE: Final = 1 << 14  # held-out samples judged together
 ERRORS: Final = 3.0  # standard errors that the gain of unequal widths must exceed
@@ -139,8 +141,9 @@ def _pass(model: Model, recordings: Sequence[np.ndarray], longest: float = 0.0) 
 
 
 def _with_rates(model: Model, recordings: Sequence[np.ndarray]) -> Model:
-    """The model with the best rates of the scale, found by steps of RATE_FACTOR on the recordings' beginnings."""
-    part = [codes[:RATE_SAMPLES] for codes in recordings]
+    """The model with the best rates of the scale, found by steps of RATE_FACTOR on some of the recordings."""
+    part = recordings[:: 1 + _samples(recordings) // RATE_SAMPLES]
+    samples = _samples(part)
 
     def bits(rates: np.ndarray) -> float:
         return float(evidence(replace(model, rates=rates), part).bits.sum())
@@ -152,7 +155,10 @@ def _with_rates(model: Model, recordings: Sequence[np.ndarray]) -> Model:
                 tried = rates.copy()
                 tried[which] *= factor
                 found = bits(tried)
-                if found >= least or not RATES[which] / 10 < tried[which] < RATES[which] * 10:
+                if (
+                    found > least - RATE_GAIN * samples
+                    or not 1 / FARTHEST_RATE < tried[which] / RATES[which] < FARTHEST_RATE
+                ):
                     break
                 rates, least = tried, found
     return replace(model, rates=rates)
@@ -221,6 +227,6 @@ def fit(
     if is_even:
         model = _pass(even, known)[0]
     else:
-        model = _with_edges(table, known, 3, FIRST_STEP * SHORTER**MOST_STEPS, progress)
+        model = _with_edges(_with_rates(table, known), known, 3, FIRST_STEP * SHORTER**MOST_STEPS, progress)
     bits_held = float((bits_even if is_even else bits_table).sum() / lengths.sum())
     return Calibration(width, model, is_even, gain, error, bits_held, counts)
