@@ -18,13 +18,25 @@ BLUE, PALE, RED, GREY = "#1f5fa8", "#b9cde6", "#c8401f", "#8a8a8a"
 
 
 def _widths(axes: Axes, calibration: Calibration, first: int, last: int) -> None:
+    """Bars around the most frequent codes."""
     code = np.arange(first, last)
     widths = np.diff(calibration.model.edges)[first:last]
     often = calibration.counts[first:last] >= SEEN
-    axes.bar(code[often], widths[often], 1, color=BLUE, label=f"seen {SEEN} times and more")
-    axes.bar(code[~often], widths[~often], 1, color=PALE, label="seen less often")
-    axes.axhline(1, color=RED, linewidth=0.8, label="even")
+    axes.bar(code[often], widths[often], 1, color=BLUE, edgecolor="white", linewidth=0.4)
+    axes.bar(code[~often], widths[~often], 1, color=PALE, edgecolor="white", linewidth=0.4)
+    axes.axhline(1, color=RED, linewidth=0.8)
     axes.set(xlim=(first - 0.5, last - 0.5), xlabel="code", ylabel="width, in even codes")
+
+
+def _all_widths(axes: Axes, calibration: Calibration) -> None:
+    """Dots for all codes but the outermost, which have no width."""
+    widths, counts = np.diff(calibration.model.edges)[1:-1], calibration.counts[1:-1]
+    code, often = np.arange(1, len(widths) + 1), counts >= SEEN
+    axes.semilogy(code[~often], widths[~often], ".", color=PALE, markersize=3, label="seen less often")
+    axes.semilogy(code[often], widths[often], ".", color=BLUE, markersize=3, label=f"seen {SEEN} times and more")
+    axes.axhline(1, color=RED, linewidth=0.8, label="even")
+    axes.set(xlim=(0, len(counts) + 1), ylim=(0.03, 5), xlabel="code", ylabel="width, in even codes")
+    axes.legend(frameon=False, ncols=3, loc="lower left")
 
 
 def _distribution(axes: Axes, calibration: Calibration) -> None:
@@ -68,9 +80,7 @@ def draw(calibration: Calibration, codes: np.ndarray, path: Path) -> None:
     middle = int(np.average(np.arange(len(counts)), weights=counts))
     _widths(axes["near"], calibration, max(0, middle - NEAR), min(len(counts), middle + NEAR))
     axes["near"].set_title(f"{calibration.width}-bit converter: {calibration.verdict}", wrap=True)
-    axes["near"].legend(frameon=False, ncols=3)
-    _widths(axes["all"], calibration, 1, len(counts) - 1)  # the outermost codes have no width
-    axes["all"].set_yscale("log")
+    _all_widths(axes["all"], calibration)
     _distribution(axes["distribution"], calibration)
     _scale(axes["scale"], calibration, codes)
     figure.savefig(path, dpi=120)
