@@ -319,6 +319,39 @@ def test_escapes_for_ever_fit_their_room(width: int) -> None:
         assert len(string) > 1.5 * config.raw_bytes(300)
 
 
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_place_above_all_even_parts_is_refused(monkeypatch: pytest.MonkeyPatch, wrong: bool) -> None:
+    """A recording clipped below, its last code 0; in the place of it a number that its five lower bits cannot have."""
+    config = CodecConfig("calibrated", 1, 16, packet_frames=77)
+    frames = np.clip(np.random.default_rng(0).normal(0, 9000, (77, 1)), 0, 65535).astype(np.uint16)
+    frames[-1] = 0
+    plain = page.Coder.even
+    calls: list[int] = []
+
+    def even(coder: page.Coder, number: int, bits: int) -> None:
+        calls.append(coder.size - (coder.size >> bits << bits))
+        if wrong and len(calls) == last:
+            share = coder.size >> bits
+            coder.size = share << bits + 1  # as if there were more parts
+            coder.part(share << bits, share * ((1 << bits) + 1))
+        else:
+            plain(coder, number, bits)
+
+    monkeypatch.setattr(page.Coder, "even", even)
+    last = 0
+    second_writer(frames, config, fresh(config, EVEN), [77])
+    assert calls[-1] > 0
+    last = len(calls)
+    calls.clear()
+    (string,) = second_writer(frames, config, fresh(config, EVEN), [77]).values()
+    data = build(config, 0, 77, key=True, raw=False, payload=string, parameter_set=EVEN.identifier)
+    if wrong:
+        with pytest.raises(StreamError, match="its payload does not decode"):
+            decode(data)
+    else:
+        assert (decode(data).frames == frames).all()
+
+
 @given(st.integers(0, 2**32), st.integers(8, 16), st.sampled_from([1, 2, 4]), st.integers(1, 400))
 @settings(deadline=None, derandomize=True, max_examples=300)
 def test_rubbish_is_refused_or_decodes_to_codes(seed: int, width: int, lanes: int, size: int) -> None:

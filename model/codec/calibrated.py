@@ -162,7 +162,7 @@ def decode(payload, starts, first, age, ends, width, peers, tables, guides, limi
             if place >= interval:
                 return False
             opening = escaped = age + frame == 0
-            code = peer = mu = octave = reciprocal = even = 0
+            code = peer = mu = octave = reciprocal = even = part = 0
             if not opening:
                 peer = residuals[channel - peers[channel]]
                 mu, octave, reciprocal = predict(state, channel, peer, reciprocals, edge_limit, index_limit)
@@ -183,7 +183,7 @@ def decode(payload, starts, first, age, ends, width, peers, tables, guides, limi
             if escaped:
                 rest, ahead, word, at, code = coding.take_plain(rest, ahead, word, payload, at, end, width)
                 interval = coding.TOP
-            if code > top:
+            if code > top or part >> even > 0:
                 return False
             value = calibrate.centre(edges, code, centre_limit)
             if opening:
