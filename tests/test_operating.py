@@ -1,8 +1,13 @@
 """Both operating points keep what they promise, for every shape."""
 
+import dataclasses
+
+import numpy as np
 import pytest
 
-from model.spec import operating
+from model.codec.compressor import encode
+from model.codec.packet import scan
+from model.spec import operating, packet
 from model.spec.config import CodecConfig, ConfigError
 from model.spec.profiles import PROFILES
 
@@ -47,6 +52,32 @@ def test_worst_latency_counts_fill_drain_and_pipeline() -> None:
     drained = (12 + 4 + 1 + 100 + 4) / 1_000_000
     pipeline = operating.PIPELINE_CLOCKS / 1_000_000
     assert operating.worst_latency(config, 1000, 1_000_000) == pytest.approx(0.010 + drained + pipeline, rel=1e-12)
+
+
+def test_worst_latency_counts_the_parameter_set_and_the_peers() -> None:
+    alone = CodecConfig("calibrated", channels=8, width=10, packet_frames=10, lanes=2)
+    helped = dataclasses.replace(alone, peers=(0, 1) * 4)
+    for config, more in ((alone, 8), (helped, 8 + 8)):
+        clocks = 12 + 4 + more + 1 + 100 + 4 + operating.PIPELINE_CLOCKS
+        assert operating.worst_latency(config, 1000, 1_000_000) == pytest.approx(0.010 + clocks / 1e6, rel=1e-12)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(("channels", "width"), [(1, 10), (256, 10), (256, 16), (1024, 10)])
+@pytest.mark.parametrize("loud", [False, True])
+def test_no_live_packet_is_longer_than_the_latency_counts_on(
+    profile: str, channels: int, width: int, loud: bool
+) -> None:
+    config = operating.live(profile, channels, width)
+    random, top = np.random.default_rng(channels), (1 << width) - 1
+    shape = 3 * config.packet_frames, channels
+    quiet = random.normal(1 << (width - 1), 6, shape).astype(np.uint16)
+    frames = random.integers(0, top, shape, np.uint16, endpoint=True) if loud else quiet
+    named = PROFILES[profile].parameterised
+    most = packet.overhead_bytes(key=True, parameter_set=named) + config.raw_bytes(config.packet_frames)
+    sizes = [item.size for item in scan(encode(frames, config))]
+    assert len(sizes) == 3 and (max(sizes) == most) == loud
+    assert config.packet_frames / operating.DEFAULT_RATE + max(sizes) / operating.LINK_BYTES < operating.LIVE_LATENCY
 
 
 def test_packets_queue_where_draining_takes_longer_than_filling() -> None:
