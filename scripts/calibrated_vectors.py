@@ -19,6 +19,7 @@ from tests.page_watch import watch
 
 NAMED = 24  # bytes of a key packet's header without peers, less its check
 CARRIES = ("word FFFF", "carry makes a word FFFF", "carry behind a word FFFF")
+RELEASED = ("even", "lattice")
 Vectors = dict[str, tuple[bytes, np.ndarray | None]]
 
 
@@ -67,7 +68,7 @@ def custom_sets() -> dict[str, ParameterSet]:
         "weights": Format(11, 10, signed=True),
     }
     tables = {
-        "mixed": (uneven, points - 300, (0, 3, 0), 700, (k - 8, (k - 12) // 4), (-400, 300, 90, -50)),
+        "mixed": (uneven, points - 300, (0, 3, 0), 300, (k - 8, (k - 12) // 4), (1023, -1023, 90, -50)),
         "extreme": (
             np.zeros(0),
             np.minimum(np.arange(1, 33) ** 2 * 400, 32764),
@@ -92,10 +93,9 @@ def custom_sets() -> dict[str, ParameterSet]:
     }
 
 
-def parameter_sets() -> dict[str, ParameterSet]:
-    """Sets that the vectors name: copies of those that are shipped now, and their own."""
-    released = {"lattice": shipped.default("calibrated", lattice=True), "even": shipped.default("calibrated")}
-    return {**released, **custom_sets()}
+def released_sets() -> dict[str, ParameterSet]:
+    """Sets that are shipped now, of which the vectors have copies; their names are `RELEASED`."""
+    return {name: shipped.default("calibrated", lattice=name == "lattice") for name in RELEASED}
 
 
 def config(
@@ -162,6 +162,8 @@ def streams(sets: Mapping[str, ParameterSet], seeds: Mapping[str, int]) -> Vecto
         "waves-extreme": encode(
             waves(38, 1400, 11, 0.8), config(2, 11, 700, 1, 2, peers=(0, 1)), parameters=sets["extreme"]
         ),
+        "waves-mixed": encode(waves(42, 700, 8, 0.9), config(2, 8, 350, 2, peers=(0, 1)), parameters=sets["mixed"]),
+        "waves-narrow": encode(waves(43, 700, 8, 1.1), config(2, 8, 350, 2), parameters=sets["extreme"]),
         "longer-lengths": even(walk(39, 255, 2, 8, 5), config(2, 8, 128, 2, 2)),
         "narrow": even(walk(29, 200, 2, 8, 3), config(2, 8, 64, 2)),
         "twelve": even(walk(30, 200, 2, 12, 60), config(2, 12, 64, 2)),
@@ -187,6 +189,8 @@ def refused(sets: Mapping[str, ParameterSet]) -> dict[str, bytes]:
     raw = even(np.random.default_rng(3).integers(0, 1 << 10, (5, 1)).astype(np.uint16), config(1, 10, 40, 1))
     head, payload = parts(one)
     pair_head, pair_payload = parts(pair)
+    loud = np.array([[40], [5], [9]], np.uint16)
+    loud_head, _ = parts(encode(loud, config(1, 16, 3, 1), parameters=sets["extreme"]))
     two = even(codes, config(1, 10, 20, 2))
     second = two[len(even(codes[:20], config(1, 10, 20, 2))) :]
     second_head, second_payload = parts(second)
@@ -213,6 +217,7 @@ def refused(sets: Mapping[str, ParameterSet]) -> dict[str, bytes]:
         "too-short": seal(head, payload[:-1]),
         "lane-too-long": seal(pair_head, changed(pair_payload, 0, len(pair_payload))),
         "lane-without-byte": seal(pair_head, changed(pair_payload, 0, 0)),
+        "beyond-the-lower-parts": seal(changed(loud_head, 2, 1), bytes.fromhex("00143ffb01c0")),
         "beyond-interval": two[: len(two) - len(second)] + seal(second_head, b"\xff\xff" + second_payload[2:]),
         "not-the-least": not_the_least(sets),
         "plain-above-top": seal(head, changed(payload, 0, payload[0] | 0x80)),

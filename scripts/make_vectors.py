@@ -1,13 +1,13 @@
 """Write the test vectors beside BITSTREAM.md. They are part of the format: a change of any byte is a new version.
 
-Parameter sets that lie there already stay; `--shipped` replaces them by copies of those that are shipped now.
+Copies of shipped parameter sets that lie there already stay; `--shipped` takes those that are shipped now.
 """
 
 import argparse
 import hashlib
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from unittest import mock
 
@@ -112,9 +112,9 @@ def streams(sets: Mapping[str, ParameterSet], seeds: Mapping[str, int]) -> Vecto
     return {**tiny_streams(), **calibrated_vectors.streams(sets, seeds)}
 
 
-def stored_sets() -> dict[str, ParameterSet]:
+def stored_sets(names: Iterable[str] = ("*",)) -> dict[str, ParameterSet]:
     """The parameter sets among the vectors, by name."""
-    return {path.stem: load_set(path) for path in sorted(FOLDER.glob("*.spkp"))}
+    return {path.stem: load_set(path) for name in names for path in sorted(FOLDER.glob(f"{name}.spkp"))}
 
 
 def describe(data: bytes, ends: np.ndarray | None, known: Mapping[int, ParameterSet]) -> dict:
@@ -170,12 +170,11 @@ def main() -> None:
     parser.add_argument("--shipped", action="store_true", help="take the parameter sets anew that are shipped now")
     renew = parser.parse_args().shipped
     FOLDER.mkdir(exist_ok=True)
+    released = calibrated_vectors.released_sets() | ({} if renew else stored_sets(calibrated_vectors.RELEASED))
     for path in FOLDER.iterdir():
-        if renew or path.suffix != ".spkp":
-            path.unlink()
-    for name, own in calibrated_vectors.parameter_sets().items():
-        if not (FOLDER / f"{name}.spkp").exists():
-            (FOLDER / f"{name}.spkp").write_bytes(own.to_bytes())
+        path.unlink()
+    for name, own in (released | calibrated_vectors.custom_sets()).items():
+        (FOLDER / f"{name}.spkp").write_bytes(own.to_bytes())
     sets = stored_sets()
     seeds, known = calibrated_vectors.search(sets), {each.identifier: each for each in sets.values()}
     index: dict[str, dict] = {"seeds": seeds, "streams": {}, "containers": {}}
