@@ -1,6 +1,6 @@
 """The pictures of docs/calibration.md.
 
-    python -m scripts.figures [DIR] [--every N] [--out FOLDER] [--only NAME ...]
+    python -m scripts.figures [DIR] [--every N] [--out FOLDER] [--only NAME ...] [--page FILE]
 
 All but one are drawn from the shipped parameter set or from synthetic recordings, so anybody gets the same.
 `key-interval` is measured on the recordings in DIR (default: those for tests, else synthetic ones) and printed as well.
@@ -11,14 +11,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from model.cli import console
 from model.codec import calibrate, lms
 from model.codec import calibrated as law
 from model.codec import range as coding
@@ -26,10 +25,11 @@ from model.formats import codes, wav
 from model.recordings import default_recordings, synthesise, wav_files
 from model.recordings.grouping import Mode
 from model.spec import calibrate as calibrate_spec
-from model.spec import calibrated, scale, shipped
+from model.spec import calibrated, operating, packet, scale, shipped
 from model.spec import lms as lms_spec
 from model.spec import range as range_spec
 from model.spec.calibrated import Tables
+from scripts.document import show
 from scripts.variant import Measured, Variant, measure, tables_for
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "docs"
@@ -38,9 +38,8 @@ UNIT: Final = 1 << calibrate_spec.EDGE_FRACTION  # of an edge, in an even code
 PER_SCALE: Final = 1 << range_spec.POINT_SPACING_BITS
 SECONDS: Final = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.05, 1.5, 2.1, 3.5, 7)
 MODES: Final[tuple[tuple[str, Mode], ...]] = (("each alone", "none"), ("all side by side", "all"))
-MOST_FRAMES: Final = 1 << 13  # of a packet; a key packet is as many packets apart as it takes
 BLUE, PALE, RED, GREY = "#1f5fa8", "#b9cde6", "#c8401f", "#8a8a8a"
-STYLE: Final = {
+STYLE: Final[Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "spikey",
     "font.size": 9,
@@ -186,10 +185,10 @@ def draw_scale() -> Figure:
     return figure
 
 
-def interval_options(seconds: float, rate: int) -> dict[str, int]:
-    """Key packets so far apart, in as few packets as memory allows."""
+def interval_options(seconds: float, rate: int, channels: int) -> dict[str, int]:
+    """Key packets so far apart, in as few packets as files have."""
     frames = max(1, round(seconds * rate))
-    packets = -(-frames // MOST_FRAMES)
+    packets = -(-frames // min(packet.MAX_FRAMES, operating.ARCHIVE_PACKET_SAMPLES // channels))
     return {"packet_frames": -(-frames // packets), "key_interval": packets}
 
 
@@ -197,21 +196,22 @@ def measure_intervals(paths: Sequence[Path]) -> dict[str, list[Measured]]:
     """Bytes with key packets at the intervals SECONDS, for each of MODES."""
     rate = wav.read(paths[0]).rate
     tables, width = tables_for(paths)
-    return {
-        name: [
-            measure(
-                Variant(f"{seconds} s", group=mode, options=interval_options(seconds, rate)),
-                paths,
-                tables,
-                width,
-            )
-            for seconds in SECONDS
-        ]
-        for name, mode in MODES
-    }
+
+    def measured(seconds: float, mode: Mode) -> Measured:
+        options = interval_options(seconds, rate, 1 if mode == "none" else len(paths))
+        return measure(Variant(f"{seconds} s", group=mode, options=options), paths, tables, width)
+
+    return {name: [measured(seconds, mode) for seconds in SECONDS] for name, mode in MODES}
 
 
-def draw_key_interval(paths: Sequence[Path]) -> Figure:
+def interval_row(one: Measured, last: Measured) -> tuple[str, str, str]:
+    """Cells for key packets at an interval beside those at the longest."""
+    more, keys = one.figures.bytes - last.figures.bytes, one.ledger.key_packets - last.ledger.key_packets
+    each = f"{more / keys:.0f}" if keys else ""
+    return f"{one.figures.ratio_wav:.4f}", f"{100 * more / last.figures.bytes:+.3f} %", each
+
+
+def draw_key_interval(paths: Sequence[Path], page: Path | None = None) -> Figure:
     """What key packets cost, by how far apart they are; prints the table."""
     found = measure_intervals(paths)
     figure = Figure(figsize=(5.6, 3.2), layout="constrained")
@@ -221,19 +221,15 @@ def draw_key_interval(paths: Sequence[Path]) -> Figure:
     axes.set(xscale="log", xlabel="seconds from key packet to key packet", ylabel="ratio_wav")
     axes.set_xticks(SECONDS, [f"{seconds:g}" for seconds in SECONDS], fontsize=8)
     axes.minorticks_off()
-    axes.axvline(1.05, color=GREY, linewidth=0.8, linestyle=":")
+    axes.axvline(operating.ARCHIVE_SECONDS[0] / operating.ARCHIVE_SECONDS[1], color=GREY, linewidth=0.8, linestyle=":")
     axes.set_title(f"{len(paths)} recordings", fontsize=9)
     axes.legend()
+    columns = [f"{name}: {what}" for name in found for what in ("ratio_wav", "more bytes", "bytes a key packet")]
     rows = [
-        (
-            f"{seconds:g}",
-            *(f"{row[n].figures.ratio_wav:.4f}" for row in found.values()),
-            *(f"{100 * (row[n].figures.bytes / row[-1].figures.bytes - 1):.3f} %" for row in found.values()),
-        )
+        (f"{seconds:g}", *(cell for row in found.values() for cell in interval_row(row[n], row[-1])))
         for n, seconds in enumerate(SECONDS)
     ]
-    names = [f"{what}, {name}" for what in ("ratio_wav", "more bytes") for name in found]
-    console.table(f"key packets: {len(paths)} recordings", ("seconds", *names), rows)
+    show(f"key interval: {len(paths)} recordings", ("seconds", *columns), rows, page)
     return figure
 
 
@@ -253,6 +249,7 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, help="for key-interval; default: the recordings for tests")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="take every Nth recording")
     parser.add_argument("--out", type=Path, default=FOLDER, help="where NAME.svg go; default: docs")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write the table into this page as well")
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME", help=", ".join(NAMES))
     chosen = parser.parse_args()
     if chosen.every < 1:
@@ -266,7 +263,7 @@ def main() -> None:
                 paths = wav_files(chosen.folder) if chosen.folder else default_recordings(Path(scratch), "test")
                 if not paths:
                     sys.exit(f"{chosen.folder}: has no WAV file; give a folder with *.wav in it or below it")
-                figure = draw_key_interval(paths[:: chosen.every])
+                figure = draw_key_interval(paths[:: chosen.every], chosen.page)
             figure.savefig(chosen.out / f"{name}.svg", metadata={"Date": None})
 
 

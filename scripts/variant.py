@@ -183,8 +183,8 @@ def packed(tables: Tables, width: int) -> ParameterSet:
 
 def run(job: Mapping[str, Any]) -> dict[str, Any]:
     """What `measure` asks of the process that runs the variant's sources."""
-    tables = Tables(**{name: np.array(value, np.int64) for name, value in job["tables"].items()})
-    tables = dataclasses.replace(tables, start=int(tables.start))
+    arrays: dict[str, Any] = {name: np.array(value, np.int64) for name, value in job["tables"].items()}
+    tables = Tables(**{**arrays, "start": int(arrays["start"])})
     parameters = packed(tables, job["width"])
     sources = [Source(Path(path), f"{number}.wav") for number, path in enumerate(job["paths"])]
     groups = bench.grouped_sources(sources, job["group"])

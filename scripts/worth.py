@@ -1,6 +1,6 @@
 """What each part of profile `calibrated` is worth: measured by leaving it out, or by making a format coarser.
 
-    python -m scripts.worth [DIR] [--every N] [--train DIR] [--parameters FILE] [--json FILE]
+    python -m scripts.worth [DIR] [--every N] [--train DIR] [--parameters FILE] [--json FILE] [--page FILE]
 
 Every row is the bytes of complete files, archive, decoded and compared. A row compares with the first one of its table;
 positive is worse. `state` is what a channel keeps, in bits. The law's own tables are used, rounded where a format is
@@ -32,6 +32,7 @@ from model.spec.calibrated import Tables
 from model.spec.parameters import load
 from model.training.calibration import fit
 from model.training.likelihood import evidence
+from scripts.document import show
 from scripts.variant import Change, Measured, Variant, constant, measure, tables_for
 
 TRAIN_EVERY: Final = 3
@@ -252,6 +253,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, metavar="N", help="take every Nth recording")
     parser.add_argument("--train", type=Path, metavar="DIR", help="compare with floating point, fitted there")
     parser.add_argument("--parameters", type=Path, metavar="FILE", help="a parameter set; default: the shipped one")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write the tables into this page as well")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
     chosen = parser.parse_args()
     if chosen.every < 1:
@@ -279,15 +281,16 @@ def main() -> None:
                         if advance:
                             advance(1)
                 rows = [row(one, measured[0][1], name) for name, one in measured]
-                console.table(f"{title}: {len(paths)} recordings", COLUMNS, rows)
+                show(f"{title}: {len(paths)} recordings", COLUMNS, rows, chosen.page)
                 found["tables"][title] = {name: dataclasses.asdict(one) for name, one in measured}
                 if title == "parts":
                     law = measured[0][1]
-            console.table("what the bytes are spent on, each file alone", ("", "bytes", "share"), ledger_rows(law))
+            show("what the bytes are spent on: each file alone", ("", "bytes", "share"), ledger_rows(law), chosen.page)
             if chosen.train:
-                ideal, spent = floating_point(paths, chosen.train, width), 8 * law.payload
-                found["floating_point_bits"] = ideal
-                print(f"floating point: {ideal / 8:.0f} bytes, payload {law.payload}: loss {spent / ideal - 1:.4%}")
+                found["floating_point_bytes"] = ideal = floating_point(paths, chosen.train, width) / 8
+                more = f"{100 * (law.payload / ideal - 1):+.3f} %"
+                rows = [("floating point, ideal", f"{ideal:.0f}", ""), ("integers, payload", law.payload, more)]
+                show("floating point: fitted on other recordings", ("", "bytes", "more"), rows, chosen.page)
         except ValueError as error:
             sys.exit(f"worth: error: {error}")
     if chosen.json:

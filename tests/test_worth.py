@@ -14,7 +14,7 @@ from model.formats.container import Source, pack
 from model.recordings import synthesise
 from model.spec import calibrated, scale, shipped
 from model.spec.calibrated import Tables
-from scripts import figures, worth
+from scripts import document, figures, worth
 from scripts.variant import Change, Variant, changed_sources, constant, measure, packed
 
 CHANGED = [
@@ -136,8 +136,22 @@ def test_the_scale_follows_as_in_the_law(tables: Tables) -> None:
     assert 0.7 < np.abs(residuals[500:]).mean() / scales[500:].mean() < 1.4
 
 
-@pytest.mark.parametrize(("seconds", "packets"), [(0.05, 1), (0.4, 1), (1.05, 3), (7, 17)])
-def test_key_packets_are_as_far_apart_as_asked(seconds: float, packets: int) -> None:
-    found = figures.interval_options(seconds, 19531)
+@pytest.mark.parametrize(
+    ("seconds", "channels", "packets"), [(0.05, 1, 1), (1.05, 1, 1), (1.05, 128, 3), (7, 1, 3), (7, 128, 17)]
+)
+def test_key_packets_are_as_far_apart_as_asked(seconds: float, channels: int, packets: int) -> None:
+    found = figures.interval_options(seconds, 19531, channels)
     assert found["key_interval"] == packets
     assert 0 <= found["packet_frames"] * packets - round(seconds * 19531) < packets
+
+
+def test_a_table_takes_its_place_in_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- table: one -->\nold\n<!-- end -->\nb\n<!-- table: two -->\n<!-- end -->\n")
+    document.show("one: 3 recordings", ("", "bytes"), [("law", 12), ("other", 9)], page)
+    table = "|  | bytes |\n| --- | ---: |\n| law | 12 |\n| other | 9 |"
+    assert (
+        page.read_text() == f"a\n<!-- table: one -->\n\n{table}\n\n<!-- end -->\nb\n<!-- table: two -->\n<!-- end -->\n"
+    )
+    with pytest.raises(ValueError, match="0 places for table 'three'"):
+        document.show("three", ("",), [], page)
