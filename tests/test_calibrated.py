@@ -276,6 +276,14 @@ def test_payloads_with_any_tables_are_those_of_a_second_writer(width: int, shift
     assert coded
 
 
+@pytest.mark.parametrize("kind", WAVES)
+@pytest.mark.parametrize("parameters", [EVEN, LATTICE], ids=["even", "lattice"])
+def test_waves_that_no_set_was_made_for(parameters: ParameterSet, kind: str) -> None:
+    config = CodecConfig("calibrated", 2, packet_frames=200, peers=(0, 1))
+    for seed in range(3):
+        check(wave(kind, 200, 2, 10, np.random.default_rng(seed)), config, parameters, [200, 200])
+
+
 def test_long_quiet_streams_pass_all_their_gears() -> None:
     config = CodecConfig("calibrated", 4, packet_frames=700, lanes=4, peers=(0, 1, 0, 3))
     frames = noise(700, config)
@@ -319,37 +327,54 @@ def test_escapes_for_ever_fit_their_room(width: int) -> None:
         assert len(string) > 1.5 * config.raw_bytes(300)
 
 
-@pytest.mark.parametrize("wrong", [False, True])
-def test_a_place_above_all_even_parts_is_refused(monkeypatch: pytest.MonkeyPatch, wrong: bool) -> None:
-    """A recording clipped below, its last code 0; in the place of it a number that its five lower bits cannot have."""
-    config = CodecConfig("calibrated", 1, 16, packet_frames=77)
-    frames = np.clip(np.random.default_rng(0).normal(0, 9000, (77, 1)), 0, 65535).astype(np.uint16)
-    frames[-1] = 0
-    plain = page.Coder.even
-    calls: list[int] = []
+class Beyond(page.Coder):
+    """Writes, as lower bits of sample number `wrong`, what no bits stand for; `fits` are numbers where that can end."""
 
-    def even(coder: page.Coder, number: int, bits: int) -> None:
-        calls.append(coder.size - (coder.size >> bits << bits))
-        if wrong and len(calls) == last:
-            share = coder.size >> bits
-            coder.size = share << bits + 1  # as if there were more parts
-            coder.part(share << bits, share * ((1 << bits) + 1))
-        else:
-            plain(coder, number, bits)
+    def __init__(self, wrong: int = 0) -> None:
+        super().__init__()
+        self.wrong, self.samples = wrong, 0
+        self.fits: list[int] = []
 
-    monkeypatch.setattr(page.Coder, "even", even)
-    last = 0
-    second_writer(frames, config, fresh(config, EVEN), [77])
-    assert calls[-1] > 0
-    last = len(calls)
-    calls.clear()
-    (string,) = second_writer(frames, config, fresh(config, EVEN), [77]).values()
-    data = build(config, 0, 77, key=True, raw=False, payload=string, parameter_set=EVEN.identifier)
-    if wrong:
+    def even(self, number: int, bits: int) -> None:
+        self.samples += 1
+        whole = self.size >> bits << bits
+        if number == 0 and -(self.low + whole) % 1024 < self.size - whole:
+            self.fits.append(self.samples)
+        if self.samples != self.wrong:
+            super().even(number, bits)
+            return
+        share = self.size >> bits
+        self.size += share  # as if there were one part more
+        self.part(whole, whole + share)
+
+
+def test_lower_bits_above_all_their_parts_are_refused() -> None:
+    """The last code is 0; a decoder that takes one part more than there are would find 32."""
+    loud = dataclasses.replace(
+        tables_of(16, [0], even=True),
+        steps=np.zeros((2, 64), np.int64),
+        start=page.most_slow(16),
+        weights=np.zeros(2, np.int64),
+        points=np.arange(33) * range_spec.HALF // 32,
+    )
+    parameters = calibrated.pack(loud, 16, even=True)
+    codes = [0 if at % 2 else at**3 % 997 for at in range(600)]
+
+    def coded(coder: Beyond, count: int) -> bytes:
+        channel = page.Channel(16, loud)
+        for code in codes[:count]:
+            channel.code(code, 0, coder)
+        config = CodecConfig("calibrated", 1, 16)
+        named = parameters.identifier
+        return build(config, 0, count, key=True, raw=False, payload=coder.finish(), parameter_set=named)
+
+    coded(search := Beyond(), 600)
+    assert search.samples == 599 and search.fits
+    for number in search.fits[:9]:
+        good = decode(coded(Beyond(), number + 1), find=lambda _: parameters)
+        assert good.frames[:, 0].tolist() == codes[: number + 1]
         with pytest.raises(StreamError, match="its payload does not decode"):
-            decode(data)
-    else:
-        assert (decode(data).frames == frames).all()
+            decode(coded(Beyond(wrong=number), number + 1), find=lambda _: parameters)
 
 
 @given(st.integers(0, 2**32), st.integers(8, 16), st.sampled_from([1, 2, 4]), st.integers(1, 400))

@@ -50,7 +50,7 @@ def test_ended_channels_cost_nothing_and_come_back_as_zeros(profile: str, data: 
     recorded = np.arange(len(frames))[:, None] < ends
     np.testing.assert_array_equal(decoded.frames, np.where(recorded, frames, 0))
     rubbish = np.where(recorded, frames, (1 << config.width) - 1 - frames)
-    assert encode(rubbish.astype(np.uint16), config, ends=ends) == encode(frames, config, ends=ends)
+    assert encode(rubbish.astype(np.uint16), config, ends=ends, jobs=2) == encode(frames, config, ends=ends)
 
 
 @every_profile
@@ -65,7 +65,7 @@ def test_dropped_packets_are_gaps_and_nothing_else_is_lost(profile: str, data: s
     np.testing.assert_array_equal(lost_frames(decoded), expected)
     np.testing.assert_array_equal(decoded.frames[~expected], frames[~expected])
     rubbish = np.where(expected[:, None], 0, frames).astype(np.uint16)
-    assert encode(rubbish, config, drops=drops) == coded
+    assert encode(rubbish, config, drops=drops, jobs=2) == coded
 
 
 @every_profile
