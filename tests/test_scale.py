@@ -66,7 +66,7 @@ def test_the_index_at_every_width(width: int) -> None:
 def test_distances_count_quarters_of_the_scale_up_to_sixteen() -> None:
     steps, seen = np.stack([np.arange(64), np.arange(64)]), set()
     for total in range(-20000, 20001):
-        below = total // 2 - total % 5
+        below = total // 2 - total % 5 * 1500  # the edges on one side of the prediction, or on both
         entries = []
         for lower, upper in ((below, total - below), (below - total, -below)):
             scale.adapt(state := row(0, 64), 1, lower, upper, OLD, steps, page.greatest(10))
