@@ -1,5 +1,7 @@
 """Narrowings with a name, in gates: the same functions as `model.codec.arithmetic`, same names, same results."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 
@@ -16,6 +18,26 @@ def wrap_signed(x: Value, width: int) -> Value:
 def saturate(x: Value, low: int, high: int) -> Value:
     """The nearest of `low ... high`: `Overflow.SATURATE`."""
     return Mux(x < low, Const(low), Mux(x > high, Const(high), x))
+
+
+def sign(x: Value) -> Value:
+    """-1, 0 or 1, in two signed bits."""
+    negative = (x < 0) if x.shape().signed else Const(0, 1)
+    return Cat(x != 0, negative).as_signed()
+
+
+def delayed(m: Module, value: Any) -> Any:
+    """A value, or a view of a structure, a clock later."""
+    register = Signal.like(value, name="delayed")
+    m.d.sync += register.eq(value)
+    return register
+
+
+def multiply(m: Module, a: Value, b: Value) -> Signal:
+    """The product, registered: one hard multiplier where the target has them, with its output register inside."""
+    product = Signal(Value.cast(a * b).shape(), reset_less=True, name="product")
+    m.d.sync += product.eq(a * b)
+    return product
 
 
 def bit_length(m: Module, x: Value) -> Signal:

@@ -1,0 +1,167 @@
+"""Stage `lms`: adaptive linear prediction in the calibrated domain; the law is `model.codec.lms`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.arithmetic import multiply, round_half_up, saturate, sign
+from hw.calibrate import calibrate_layout
+from hw.load import Table, load_layout
+from hw.memory import ChannelRam
+from hw.number import Number
+from model.spec.calibrate import CENTRE_FRACTION, EDGE_FRACTION, centre_format, edge_format
+from model.spec.config import CodecConfig
+from model.spec.lms import DIFFERENCE_FRACTION, QUICK_STEP, STEP, WEIGHT, difference_format
+
+SHIFTS = (2, 4)  # rates of the features that the gates are built for by default
+
+
+def lms_layout(config: CodecConfig) -> data.StructLayout:
+    """A sample with its prediction."""
+    return data.StructLayout({**dict(calibrate_layout(config).members), "mu": Number(edge_format(config.width))})
+
+
+def state_layout(config: CodecConfig, features: int) -> data.StructLayout:
+    """State of a channel."""
+    return data.StructLayout(
+        {
+            "last": Number(centre_format(config.width)),
+            "differences": data.ArrayLayout(Number(difference_format(config.width)), features),
+            "weights": data.ArrayLayout(Number(WEIGHT), features),
+        }
+    )
+
+
+class Lms(wiring.Component):
+    """Prediction from the channel's past.
+
+    Parameters
+    ----------
+    config : CodecConfig
+        Without peers.
+    shifts : sequence of int
+        Rates of the features; those of the parameter set that is loaded.
+
+    Members
+    -------
+    i : In, stream of `hw.calibrate.calibrate_layout`, always ready
+    o : Out, stream of `lms_layout`, always ready
+    load : In, `hw.load.load_layout`
+        Start weights.
+
+    Latency
+    -------
+    `LATENCY` clocks. A channel may return after `DEPTH` clocks: its state is written in the last of them.
+
+    Throughput
+    ----------
+    One sample a clock. A multiplier a feature.
+
+    Model
+    -----
+    `model.codec.lms`: `predict`, `adapt`
+    """
+
+    LATENCY = 4
+    DEPTH = 4
+
+    def __init__(self, config: CodecConfig, shifts: Sequence[int] = SHIFTS) -> None:
+        self.config = config
+        self.shifts = tuple(shifts)
+        super().__init__(
+            {
+                "i": In(stream.Signature(calibrate_layout(config), always_ready=True)),
+                "o": Out(stream.Signature(lms_layout(config), always_ready=True)),
+                "load": In(load_layout(config.width)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        features = range(len(self.shifts))
+        layout = calibrate_layout(self.config)
+        number, state_form = edge_format(self.config.width), state_layout(self.config, len(self.shifts))
+        m.submodules.state = ram = ChannelRam(self.config.channels, state_form)
+
+        starts = [Signal(Number(WEIGHT), name=f"start_{n}") for n in features]
+        for n, start in enumerate(starts):
+            with m.If(self.load.write & (self.load.table == Table.WEIGHTS) & (self.load.address == n)):
+                m.d.sync += start.eq(self.load.value)
+
+        # Clock 1: the state is read.
+        valid_1, sample_1 = Signal(), Signal(layout)
+        m.d.comb += ram.read.eq(self.i.payload.channel)
+        m.d.sync += [valid_1.eq(self.i.valid), sample_1.eq(self.i.payload)]
+
+        # Clock 2: products, and the differences as they will be.
+        opening = sample_1.pace.opening
+        last = Signal(Number(centre_format(self.config.width)))
+        differences = [Signal(Number(difference_format(self.config.width)), name=f"difference_{n}") for n in features]
+        weights = [Signal(Number(WEIGHT), name=f"weight_{n}") for n in features]
+        m.d.comb += last.eq(Mux(opening, sample_1.value, ram.data.last))
+        for n in features:
+            m.d.comb += [
+                differences[n].eq(Mux(opening, 0, ram.data.differences[n])),
+                weights[n].eq(Mux(opening, starts[n], ram.data.weights[n])),
+            ]
+        valid_2, sample_2, last_2 = Signal(), Signal(layout), Signal.like(last)
+        signs, weights_2 = [], []
+        for n in features:
+            signs.append(Signal(signed(2), name=f"sign_{n}"))
+            weights_2.append(Signal.like(weights[n]))
+            m.d.sync += [signs[n].eq(sign(differences[n])), weights_2[n].eq(weights[n])]
+        m.d.sync += [valid_2.eq(valid_1), sample_2.eq(sample_1), last_2.eq(last)]
+        products = [multiply(m, weights[n], differences[n]) for n in features]
+        changed = self._changed(m, sample_1.value - last, differences)
+
+        # Clock 3: the prediction.
+        mu = Signal(Number(number))
+        valid_3, sample_3 = Signal(), Signal(layout)
+        rise, fall = EDGE_FRACTION - CENTRE_FRACTION, WEIGHT.fraction + DIFFERENCE_FRACTION - EDGE_FRACTION
+        expected = (last_2 << rise) + round_half_up(sum(products), fall)
+        m.d.sync += [
+            valid_3.eq(valid_2),
+            sample_3.eq(sample_2),
+            mu.eq(saturate(expected, number.minimum, number.maximum)),
+        ]
+        signs_3, weights_3 = [Signal.like(s) for s in signs], [Signal.like(w) for w in weights_2]
+        changed_3 = [Signal.like(c) for c in changed]
+        for n in features:
+            m.d.sync += [signs_3[n].eq(signs[n]), weights_3[n].eq(weights_2[n]), changed_3[n].eq(changed[n])]
+
+        # Clock 4: the weights move against the error; the state is written.
+        error = sign((sample_3.value << rise) - mu)
+        pace = Mux(sample_3.pace.quick, QUICK_STEP, STEP)
+        m.d.comb += [
+            ram.write.eq(sample_3.channel),
+            ram.enable.eq(valid_3 & sample_3.marks.sample),
+            ram.value.last.eq(sample_3.value),
+        ]
+        for n in features:
+            same, other = error == signs_3[n], error == -signs_3[n]
+            step = Mux((error == 0) | (signs_3[n] == 0), 0, Mux(same, pace, Mux(other, -pace, 0)))
+            moved = saturate(weights_3[n] + step, -WEIGHT.maximum, WEIGHT.maximum)
+            m.d.comb += [ram.value.weights[n].eq(moved), ram.value.differences[n].eq(changed_3[n])]
+        out = self.o.payload
+        m.d.sync += [self.o.valid.eq(valid_3), out.mu.eq(mu)]
+        m.d.sync += [getattr(out, name).eq(getattr(sample_3, name)) for name, _ in layout]
+        return m
+
+    def _changed(self, m: Module, step: Value, differences: Sequence[Signal]) -> list[Signal]:
+        """The differences after a value that is `step` above the last one, registered."""
+        form = difference_format(self.config.width)
+        fall = CENTRE_FRACTION - DIFFERENCE_FRACTION
+        total = before = step
+        changed = []
+        for n, shift in enumerate(self.shifts):
+            difference = differences[n] << fall
+            total = total + difference
+            move = round_half_up(total, shift) if shift else difference
+            new = round_half_up(difference + before - move, fall)
+            changed.append(Signal(Number(form), name=f"changed_{n}"))
+            m.d.sync += changed[n].eq(saturate(new, -form.maximum, form.maximum))
+            before = move
+        return changed

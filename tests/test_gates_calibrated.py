@@ -1,0 +1,193 @@
+"""Stages `calibrate`, `lms`, `scale` and `range` in gates, as a chain, against their law: every sample."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.calibrate import Calibrate
+from hw.frame import frame_layout
+from hw.lms import Lms, lms_layout
+from hw.load import Table, load_layout
+from hw.number import connect
+from hw.range import Range, range_layout
+from hw.scale import FARTHEST, Scale, scale_layout
+from model.codec import calibrate, calibrated, lms
+from model.codec import range as coding
+from model.spec import calibrate as calibrate_spec
+from model.spec import lms as lms_spec
+from model.spec import scale as scale_spec
+from model.spec import shipped
+from model.spec.calibrated import Tables, unpack
+from model.spec.config import CodecConfig
+from tests.simulate import play
+
+POSITIONS = [f"scaled.payload.{edge}.{field}" for edge in ("lower", "upper") for field in ("magnitude", "negative")]
+TOKEN = [f"o.payload.{field}" for field in ("below", "bits", "plain", "lane", "code")]
+LATENCY = Calibrate.LATENCY + Lms.LATENCY + Scale.LATENCY + Range.LATENCY
+
+
+class Chain(wiring.Component):
+    """The four stages; what passes between them is seen from outside."""
+
+    def __init__(self, config: CodecConfig, shifts: tuple[int, ...]) -> None:
+        self.config, self.shifts = config, shifts
+        super().__init__(
+            {
+                "i": In(stream.Signature(frame_layout(config), always_ready=True)),
+                "predicted": Out(stream.Signature(lms_layout(config), always_ready=True)),
+                "scaled": Out(stream.Signature(scale_layout(config), always_ready=True)),
+                "o": Out(stream.Signature(range_layout(config), always_ready=True)),
+                "load": In(load_layout(config.width)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        stages = (Calibrate(self.config), Lms(self.config, self.shifts), Scale(self.config), Range(self.config))
+        before = wiring.flipped(self.i)
+        for name, stage in zip(("calibrate", "lms", "scale", "range"), stages, strict=True):
+            m.submodules[name] = stage
+            m.d.comb += stage.load.eq(self.load)
+            connect(m, before, stage.i)
+            before = stage.o
+        connect(m, before, wiring.flipped(self.o))
+        for seen, stage in ((self.predicted, stages[1]), (self.scaled, stages[2])):
+            m.d.comb += [seen.valid.eq(stage.o.valid), seen.payload.eq(stage.o.payload)]
+        return m
+
+
+def table_words(tables: Tables) -> Iterator[dict[str, int]]:
+    """A parameter set, a word a clock."""
+    steps = (tables.steps[0] & 0xFF) | (tables.steps[1] & 0xFF) << 8
+    contents = {
+        Table.EDGES: tables.edges,
+        Table.POINTS: tables.points[1:],
+        Table.STEPS: steps,
+        Table.WEIGHTS: tables.weights[:-1],
+        Table.START: [tables.start],
+    }
+    for table, values in contents.items():
+        for address, value in enumerate(values):
+            word = {"write": 1, "table": int(table), "address": address, "value": int(value) & 0xFFFF}
+            yield {f"load.{name}": field for name, field in word.items()}
+
+
+class Expected(NamedTuple):
+    """What the law says of one sample; no prediction and positions in a frame of age 0."""
+
+    mu: int | None
+    positions: tuple[int, int] | None
+    token: tuple[int, int, int, int, int]
+
+
+def law(codes: np.ndarray, config: CodecConfig, tables: Tables, keys: set[int], opens: set[int]) -> Iterator[Expected]:
+    """Sample by sample; `keys` are the frames at which key packets begin, `opens` those of all packets."""
+    width, top = config.width, (1 << config.width) - 1
+    edge_limit = calibrate_spec.edge_format(width).maximum + 1
+    centre_limit = calibrate_spec.centre_format(width).maximum + 1
+    difference_limit, index_limit = lms_spec.difference_format(width).maximum, scale_spec.greatest_index(width)
+    points, reciprocals = np.append(tables.points, tables.points[-1]), scale_spec.reciprocals()
+    state = np.zeros((config.channels, 4 + 2 * len(tables.shifts)), np.int64)
+    intervals, age = [coding.ONES] * config.lanes, 0
+    for frame, row in enumerate(codes.tolist()):
+        age += 1
+        if frame in opens:
+            intervals = [coding.ONES] * config.lanes
+        if frame in keys:
+            calibrated.restart(state, tables.weights, tables.start)
+            age = 0
+        for channel, code in enumerate(row):
+            lane = channel % config.lanes
+            value = calibrate.centre(tables.edges, code, centre_limit)
+            if age == 0:
+                state[channel, lms.LAST] = value
+                intervals[lane] = coding.TOP
+                yield Expected(None, None, (0, 0, 1, lane, code))
+                continue
+            mu, octave, reciprocal = calibrated.predict(state, channel, 0, reciprocals, edge_limit, index_limit)
+            lower, upper = (coding.position(int(tables.edges[c]) - mu, reciprocal, octave) for c in (code, code + 1))
+            interval = intervals[lane]
+            below, above = (
+                coding.edge_bound(c, top, tables.edges, mu, reciprocal, octave, points, interval)
+                for c in (code, code + 1)
+            )
+            plain = above <= below
+            if plain:
+                below, above = coding.bound(coding.WHOLE, interval), interval
+            bits = coding.INTERVAL_BITS - int(above - below).bit_length()
+            intervals[lane] = coding.TOP if plain else (above - below) << bits
+            calibrated.follow(
+                state, channel, 0, value, mu, lower, upper, age, tables.shifts, tables.steps, difference_limit,
+                index_limit,
+            )  # fmt: skip
+            yield Expected(mu, (lower, upper), (below, bits, int(plain), lane, code))
+
+
+def hard_codes(frames: int, channels: int, width: int) -> np.ndarray:
+    """A walk with spikes, full-scale noise, both rails, and a channel that stands still."""
+    rng, top = np.random.default_rng(channels), (1 << width) - 1
+    codes = np.cumsum(rng.normal(0, 9, (frames, channels)), axis=0) + top / 2
+    codes[rng.random(codes.shape) < 0.02] += top / 3
+    codes = np.clip(codes, 0, top).astype(np.int64)
+    codes[frames // 3 : frames // 3 + 15] = rng.integers(0, top, (15, channels), endpoint=True)
+    codes[frames // 2 :, 0] = 7
+    codes[:40, 1], codes[40:70, 1] = top, 0
+    return codes
+
+
+def within(position: int) -> int:
+    """A position as the gates have it."""
+    return max(-FARTHEST, min(position, FARTHEST))
+
+
+def with_shifts(tables: Tables, shifts: tuple[int, ...]) -> Tables:
+    """The same tables for other features."""
+    weights = np.array([*(-200, 150, 90)[: len(shifts)], 0], np.int64)
+    return Tables(tables.edges, np.array(shifts, np.int64), weights, tables.start, tables.steps, tables.points)
+
+
+@pytest.mark.parametrize(
+    ("channels", "width", "lanes", "shifts"),
+    [(16, 10, 4, (2, 4)), (8, 10, 1, (3,)), (8, 8, 2, (0, 0, 3)), (4, 10, 4, (0, 2, 5))],
+)
+def test_chain(channels: int, width: int, lanes: int, shifts: tuple[int, ...]) -> None:
+    """A sample every clock, or as seldom as one lane or few channels need it; packets of 20 frames."""
+    config = CodecConfig("calibrated", channels, width, lanes=lanes)
+    tables = with_shifts(unpack(shipped.default("calibrated", lattice=width == 10), width), shifts)
+    frames = 820 if channels == 4 else 120
+    codes = hard_codes(frames, channels, width)
+    opens = set(range(0, frames, 20))
+    keys = {frame for frame in opens if frame % 700 == 0 or frame == 80}
+    spacing = max(1, -(-Range.DEPTH // lanes), -(-Scale.DEPTH // channels))
+    words = list(table_words(tables))
+    for frame, row in enumerate(codes.tolist()):
+        for channel, code in enumerate(row):
+            word = {"i.valid": 1, "i.payload.code": code, "i.payload.channel": channel}
+            marks = {"sample": 1, "frame": channel == 0}
+            marks["open"] = marks["frame"] and frame in opens
+            marks["key"] = marks["open"] and frame in keys
+            words += [word | {f"i.payload.marks.{name}": int(mark) for name, mark in marks.items()}]
+            words += [{}] * (spacing - 1)
+    outputs = ["predicted.valid", "predicted.payload.mu", "scaled.valid", *POSITIONS, "o.valid", *TOKEN]
+    seen = play(Chain(config, shifts), words, outputs, idle=LATENCY + 1)
+    first = next(n for n, word in enumerate(words) if word.get("i.valid"))
+    assert next(n for n, row in enumerate(seen) if row["o.valid"]) - first == LATENCY
+    mus = [row["predicted.payload.mu"] for row in seen if row["predicted.valid"]]
+    positions = [
+        tuple(-row[size] if row[sign] else row[size] for size, sign in (POSITIONS[:2], POSITIONS[2:]))
+        for row in seen
+        if row["scaled.valid"]
+    ]
+    tokens = [tuple(row[name] for name in TOKEN) for row in seen if row["o.valid"]]
+    expected = list(law(codes, config, tables, keys, opens))
+    assert tokens == [sample.token for sample in expected]
+    told = [n for n, sample in enumerate(expected) if sample.mu is not None]
+    assert [mus[n] for n in told] == [expected[n].mu for n in told]
+    assert [positions[n] for n in told] == [tuple(map(within, expected[n].positions or ())) for n in told]
+    plain = sum(sample.token[2] for sample in expected)
+    assert plain > len(keys) * channels  # escapes occur
