@@ -64,6 +64,8 @@ def test_what_is_packed_is_unpacked(width: int, shifts: list[int]) -> None:
 def test_an_even_set_serves_every_width() -> None:
     tables = tables_of(10, [2, 4], even=True)
     packed = calibrated.pack(tables, 10, even=True)
+    wider = dataclasses.replace(tables, edges=calibrate.even_edges(12), start=tables.start + 512)
+    assert calibrated.pack(wider, 12, even=True).identifier == packed.identifier
     for width in range(8, 17):
         found = calibrated.unpack(packed, width)
         assert same(dataclasses.replace(found, edges=tables.edges, start=tables.start), tables)
@@ -154,6 +156,7 @@ REFUSED = {
     "equal edges": (changed("edges", lambda e: put(5, int(e[6]))(e)), RISE),
     "edges fall": (changed("edges", lambda e: e[::-1]), RISE),
     "an edge too far": (changed("edges", lambda e: e - (np.arange(1025) <= 500) * (256 + e[500] - e[501])), RISE),
+    "no edges": (changed("edges", lambda e: e[:0], Format(18, 6, signed=True)), "'edges': format s18.6; give s16.6 to"),
     "edges too few": (changed("edges", lambda e: e[:-1]), r"'edges': shape \(1024,\); give \(1025,\) or an empty one"),
     "edges twice": (changed("edges", lambda e: np.stack([e, e])), r"'edges': shape \(2, 1025\); give \(1025,\)"),
 }

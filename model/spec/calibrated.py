@@ -13,6 +13,7 @@ from model.spec.parameters import ParameterSet
 
 PROFILE: Final = "calibrated"
 REFERENCE_WIDTH: Final = 10  # the start scale is that of this width; another width's codes are finer or coarser
+EMPTY: Final = calibrate.edge_format(REFERENCE_WIDTH)  # the format of a table of edges that are even at every width
 FORMATS: Final = {
     "points": range_spec.POINT,
     "shifts": Format(4),
@@ -67,7 +68,7 @@ def pack(tables: Tables, width: int, *, even: bool) -> ParameterSet:
     }
     edges = np.zeros(0, np.int64) if even else tables.edges
     formatted = {name: (FORMATS[name], value) for name, value in values.items()}
-    return ParameterSet(PROFILE, {"edges": (calibrate.edge_format(width), edges), **formatted})
+    return ParameterSet(PROFILE, {"edges": (EMPTY if even else calibrate.edge_format(width), edges), **formatted})
 
 
 def unpack(parameters: ParameterSet, width: int) -> Tables:
@@ -113,6 +114,8 @@ def unpack(parameters: ParameterSet, width: int) -> Tables:
 def _edges(parameters: ParameterSet, width: int) -> np.ndarray:
     form, edges = parameters.tables["edges"]
     if edges.shape == (0,):
+        if form != EMPTY:
+            raise ConfigError(f"parameter table 'edges': format {form}; give {EMPTY} to an empty one")
         return calibrate.even_edges(width)
     if form != calibrate.edge_format(width):
         own = form.width - calibrate.EDGE_FRACTION
