@@ -94,7 +94,7 @@ def _complete(low, held, out, at):
     if held == NONE:
         held = low >> INTERVAL_BITS
     else:
-        carry = low >> (INTERVAL_BITS + WORD_BITS) if held != ONES else 0
+        carry = low >> (INTERVAL_BITS + WORD_BITS)  # 0 if `held` is all ones
         if carry != 0 and held + 1 == ONES:  # the carry makes it all ones: of the new bits one stays behind
             low &= (1 << (INTERVAL_BITS + WORD_BITS)) - 1
             at = _put(out, at, ONES)
@@ -106,13 +106,10 @@ def _complete(low, held, out, at):
 
 @compiled
 def shift(low, count, held, out, at, bits):
-    """Move the interval's lower end up by at most 16 bits; `(low, count, held, at)`."""
+    """Move the interval's lower end up by 15 bits at most, so at most one word; `(low, count, held, at)`."""
     if bits >= count:
         bits -= count
         low, count, held, at = _complete(low << count, held, out, at)
-        if bits >= count:
-            bits -= count
-            low, count, held, at = _complete(low << count, held, out, at)
     return low << bits, count - bits, held, at
 
 
@@ -146,7 +143,7 @@ def encode_even(low, interval, count, held, out, at, part, bits):
 def finish(low, count, held, out, at):
     """End the string in the fewest bits: the least multiple of half an interval, and zeros up to a byte; its end."""
     low = (low + TOP - 1) & ~(TOP - 1)
-    carry = held not in (NONE, ONES) and (low << count) >> (INTERVAL_BITS + WORD_BITS) != 0
+    carry = held != NONE and (low << count) >> (INTERVAL_BITS + WORD_BITS) != 0
     used = WORD_BITS - count + 1  # of the word that is not complete, a stuffed bit included
     if carry and held + 1 == ONES:
         used += 1
