@@ -14,7 +14,7 @@ import numpy as np
 
 from model.spec.calibrate import MAX_TABLE_WIDTH
 from model.training import edges as code_edges
-from model.training.likelihood import PER_SCALE, POINTS, Model, evidence
+from model.training.likelihood import LN2, PER_SCALE, POINTS, Model, evidence
 
 LEAST_WIDTH: Final = 8
 LEAST_SAMPLES: Final = 10_000
@@ -33,6 +33,7 @@ SHORTER: Final = 0.8  # from step to step: codes that are hardly ever seen come 
 ENOUGH: Final = 5e-6  # natural units a sample: a step that promises less is the last
 REACH: Final = 0.4  # of a recording's standard deviation: over so much the input's density is all but linear
 PIECE: Final = 1 << 14  # held-out samples judged together
+ROUNDS: Final = 30  # about as often does a fit report its progress
 ERRORS: Final = 3.0  # standard errors that the gain of unequal widths must exceed
 LEAST_GAIN: Final = 0.001  # bits a sample; a table that saves less is not worth its memory
 
@@ -68,6 +69,11 @@ class Calibration:
     gain_error: float
     bits: float
     counts: np.ndarray
+
+    @property
+    def chance(self) -> float:
+        """Bits a sample that a table loses by chance: half a natural unit for each code in use, over all samples."""
+        return float(np.count_nonzero(self.counts) / (2 * LN2 * self.counts.sum()))
 
     @property
     def verdict(self) -> str:
@@ -140,13 +146,15 @@ def _pass(model: Model, recordings: Sequence[np.ndarray], longest: float = 0.0) 
     return better, float(found.bits.sum()) / samples, gain / samples
 
 
-def _with_rates(model: Model, recordings: Sequence[np.ndarray]) -> Model:
+def _with_rates(model: Model, recordings: Sequence[np.ndarray], progress: Callable[[str], None]) -> Model:
     """The model with the best rates of the scale, found by steps of RATE_FACTOR on some of the recordings."""
     part = recordings[:: 1 + _samples(recordings) // RATE_SAMPLES]
     samples = _samples(part)
 
     def bits(rates: np.ndarray) -> float:
-        return float(evidence(replace(model, rates=rates), part).bits.sum())
+        found = float(evidence(replace(model, rates=rates), part).bits.sum())
+        progress(f"rates {rates[0]:.4f} and {rates[1]:.4f}: {found / samples:.5f} bit a sample")
+        return found
 
     rates, least = model.rates, bits(model.rates)
     for which in (0, 1):
@@ -194,7 +202,7 @@ def fit(
     features : sequence of int
         Shifts of the predictor's features, as in `model.spec.lms`.
     progress : callable
-        Called with a line of text now and then.
+        Called with a line of text about `ROUNDS` times.
 
     Raises
     ------
@@ -208,8 +216,9 @@ def fit(
 
     even = _first(seen, width, features)
     for _ in range(WARM_UP):
-        even = _pass(even, seen)[0]
-    even = _with_rates(even, seen)
+        even, bits, _ = _pass(even, seen)
+        progress(f"warming up: {bits:.5f} bit a sample")
+    even = _with_rates(even, seen, progress)
     even, bits, _ = _pass(even, seen)
     progress(f"even widths: {bits:.5f} bit a sample")
     reach = max(1, round(REACH * float(np.median([codes.std() for codes in seen]))))
@@ -227,6 +236,6 @@ def fit(
     if is_even:
         model = _pass(even, known)[0]
     else:
-        model = _with_edges(_with_rates(table, known), known, 3, FIRST_STEP * SHORTER**MOST_STEPS, progress)
+        model = _with_edges(_with_rates(table, known, progress), known, 3, FIRST_STEP * SHORTER**MOST_STEPS, progress)
     bits_held = float((bits_even if is_even else bits_table).sum() / lengths.sum())
     return Calibration(width, model, is_even, gain, error, bits_held, counts)

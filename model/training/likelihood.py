@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-import numba
 import numpy as np
 
+from model.codec.compiled import compiled
 from model.spec import lms, scale
 from model.spec import range as range_spec
 
@@ -102,7 +102,7 @@ class Evidence:
     start: float
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _distribution(x, points):
     """`F(x) - 1/2` and its derivative."""
     place = abs(x) * PER_SCALE
@@ -113,7 +113,7 @@ def _distribution(x, points):
     return np.sign(x) * (points[k] + slope * (place - k)), slope * PER_SCALE
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _spread(begin, end, points, share, mass):
     """Add a sample that lies from `begin` to `end` (scales, not below 0) to `mass`, divided as the density is."""
     place, stop = begin * PER_SCALE, min(end * PER_SCALE, float(POINTS))
@@ -123,7 +123,7 @@ def _spread(begin, end, points, share, mass):
         place = k + 1.0
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _account(code, last, mu, log_scale, edges, points, sums, row):
     """Add what a code says directly to `sums`, its derivatives by `mu` and `log_scale` to `row`; its code length."""
     score, information, mass = sums
@@ -154,7 +154,7 @@ def _account(code, last, mu, log_scale, edges, points, sums, row):
     return -np.log2(p)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _adapt(weights, averages, shifts, value, centre, direction):
     """Move weights against the error's `direction`, then let the features follow from `value` to `centre`."""
     before = former = value
@@ -166,7 +166,7 @@ def _adapt(weights, averages, shifts, value, centre, direction):
         before = former = average
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _forwards(codes, model, bounds, sums, trace, weights):
     """Run over one recording; its code length, and the sum of the scale's logarithms.
 
@@ -206,7 +206,7 @@ def _forwards(codes, model, bounds, sums, trace, weights):
     return bits, logs
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _backwards(codes, shifts, rates, trace, score):
     """Add to `score` what the centre of each code does to the samples behind it."""
     features = shifts.size
@@ -240,7 +240,7 @@ def _backwards(codes, shifts, rates, trace, score):
         score[code + 1] += by_centre / 2
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _run(codes, starts, model, bounds, sums, bits, weights):
     """Run over recordings that lie one behind the other; the sum of all the scale's logarithms."""
     score, shifts, rates = sums[0], model[2], model[4]

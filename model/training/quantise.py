@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import numba
 import numpy as np
 
 from model.codec import calibrate, calibrated, lms
 from model.codec import range as coding
+from model.codec.compiled import compiled
 from model.spec import calibrate as calibrate_spec
 from model.spec import lms as lms_spec
 from model.spec import range as range_spec
@@ -132,7 +132,7 @@ def _run_all(tables: Tables, recordings: Sequence[np.ndarray], width: int) -> tu
     return mass, bits / sum(map(len, recordings))
 
 
-@numba.njit
+@compiled
 def _spread(begin, end, points, whole, mass):
     """Divide a sample that lies between two positions, not below 0, among the pieces of `F`, as the density is."""
     stop = min(end, POINTS * POSITIONS)
@@ -143,7 +143,7 @@ def _spread(begin, end, points, whole, mass):
         begin = until
 
 
-@numba.njit
+@compiled
 def _run(codes, state, tables, reciprocals, limits, escape_bits, mass):
     """Take a recording through the integer stages; its code length without the first sample. Adds to `mass`."""
     edges, shifts, steps, points = tables
