@@ -87,6 +87,8 @@ def draw_widths() -> Figure:
         axes.axhline(1, color=RED, linewidth=0.8)
         axes.set(xlim=(first - 0.5, last - 0.5), ylabel="width, even codes", ylim=(0, 2.5))
     every.set_xlabel("code")
+    spread = widths[len(widths) // 4 : -len(widths) // 4].std()
+    near.set_title(f"standard deviation over the middle half of the range: {spread:.2f}", fontsize=9)
     return figure
 
 
@@ -204,11 +206,15 @@ def measure_intervals(paths: Sequence[Path]) -> dict[str, list[Measured]]:
     return {name: [measured(seconds, mode) for seconds in SECONDS] for name, mode in MODES}
 
 
-def interval_row(one: Measured, last: Measured) -> tuple[str, str, str]:
+def interval_row(one: Measured, last: Measured) -> tuple[str, str]:
     """Cells for key packets at an interval beside those at the longest."""
+    return f"{one.figures.ratio_wav:.4f}", f"{100 * (one.figures.bytes / last.figures.bytes - 1):+.3f} %"
+
+
+def each_key_packet(one: Measured, last: Measured) -> str:
+    """What a key packet costs, in bytes."""
     more, keys = one.figures.bytes - last.figures.bytes, one.ledger.key_packets - last.ledger.key_packets
-    each = f"{more / keys:.0f}" if keys else ""
-    return f"{one.figures.ratio_wav:.4f}", f"{100 * more / last.figures.bytes:+.3f} %", each
+    return f"{more / keys:.0f}" if keys else ""
 
 
 def draw_key_interval(paths: Sequence[Path], page: Path | None = None) -> Figure:
@@ -224,12 +230,16 @@ def draw_key_interval(paths: Sequence[Path], page: Path | None = None) -> Figure
     axes.axvline(operating.ARCHIVE_SECONDS[0] / operating.ARCHIVE_SECONDS[1], color=GREY, linewidth=0.8, linestyle=":")
     axes.set_title(f"{len(paths)} recordings", fontsize=9)
     axes.legend()
-    columns = [f"{name}: {what}" for name in found for what in ("ratio_wav", "more bytes", "bytes a key packet")]
+    columns = [f"{name}: {what}" for name in found for what in ("ratio_wav", "more bytes")]
     rows = [
-        (f"{seconds:g}", *(cell for row in found.values() for cell in interval_row(row[n], row[-1])))
+        (
+            f"{seconds:g}",
+            *(cell for row in found.values() for cell in interval_row(row[n], row[-1])),
+            each_key_packet(found[MODES[-1][0]][n], found[MODES[-1][0]][-1]),
+        )
         for n, seconds in enumerate(SECONDS)
     ]
-    show(f"key interval: {len(paths)} recordings", ("seconds", *columns), rows, page)
+    show(f"key interval: {len(paths)} recordings", ("seconds", *columns, "bytes a key packet"), rows, page)
     return figure
 
 

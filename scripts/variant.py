@@ -33,7 +33,6 @@ from model.spec.parameters import ParameterSet
 ROOT: Final = Path(__file__).resolve().parent.parent
 COPIES: Final = ROOT / "build" / "variants"
 PARTS: Final = ("__init__.py", "spec", "codec", "formats", "recordings", "bench")  # of `model`
-KINDS: Final = (".py", ".spkp")
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def changed_sources(changes: Sequence[Change]) -> Path:
     if not changes:
         return ROOT
     parts = [ROOT / "model" / part for part in PARTS]
-    files = [path for part in parts for path in (part, *sorted(part.rglob("*"))) if path.suffix in KINDS]
+    files = [path for part in parts for path in (part, *sorted(part.rglob("*.py"))) if path.is_file()]
     texts = {str(path.relative_to(ROOT / "model")): path.read_bytes() for path in files}
     for change in changes:
         text, found = re.subn(change.pattern, change.new, texts[change.file].decode())

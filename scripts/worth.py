@@ -25,7 +25,7 @@ import numpy as np
 from model.cli import console
 from model.formats import codes, wav
 from model.recordings import default_recordings, wav_files
-from model.spec import lms, scale
+from model.spec import calibrate, lms, scale
 from model.spec import range as range_spec
 from model.spec.calibrate import edge_format, even_edges
 from model.spec.calibrated import Tables
@@ -40,7 +40,7 @@ COLUMNS: Final = ("", "bytes", "ratio_wav", "more bytes", "state")
 STILL: Final = (constant("lms", "STEP", "0"), constant("lms", "QUICK_STEP", "0"))
 NO_GEARS: Final = (constant("lms", "QUICK_STEP", "1"), constant("scale", "GEARS", "((0, 0), (0, 0))"))
 PREDICTED_FIRST: Final = (Change("codec/calibrated.py", "age \\+ frame == 0", "age + frame < 0"),)
-HALF_OF_NOTHING: Final = Change("codec/arithmetic.py", r"x \+ \(1 << \(shift - 1\)\)", "x + ((1 << shift) >> 1)")
+HALF_OF_NOTHING: Final = Change("codec/arithmetic.py", r"\(x \+ .*\) >> shift", "(x + ((1 << shift) >> 1)) >> shift")
 
 
 def width_of(tables: Tables) -> int:
@@ -139,41 +139,56 @@ def parts() -> list[Variant]:
 
 def formats() -> list[Variant]:
     """The law, and the law with one bit less in one of its formats."""
-    coarse_weight = (
-        constant("lms", "WEIGHT", "Format(10, 9, signed=True)"),
-        constant("lms", "QUICK_STEP", "2"),
-    )
-    coarse_log = (
-        constant("scale", "LOG_FRACTION", "3"),
-        constant("scale", "FAST", "Format(7, LOG_FRACTION, signed=True)"),
-        constant("scale", "STEP", "Format(7, LOG_FRACTION, signed=True)"),
-    )
+    edge, centre, difference = calibrate.EDGE_FRACTION - 1, calibrate.CENTRE_FRACTION - 1, lms.DIFFERENCE_FRACTION - 1
+    weight, logarithm, reciprocal = lms.WEIGHT.fraction - 1, scale.LOG_FRACTION - 1, scale.RECIPROCAL_BITS - 1
+    octave, position = scale.OCTAVE >> 1, range_spec.POSITION_FRACTION - 1
+    points, probability = range_spec.POINTS >> 1, range_spec.PROBABILITY_BITS - 1
     coarse_difference = (
-        constant("lms", "DIFFERENCE_FRACTION", "1"),
+        constant("lms", "DIFFERENCE_FRACTION", str(difference)),
         Change("spec/lms.py", r"Format\(width, DIFF", "Format(width - 1, DIFF"),
     )
-    half_points = (
-        constant("range", "POINTS", "16"),
-        constant("range", "POINT_SPACING_BITS", "1"),
-        constant("range", "POSITION_FRACTION", "7"),
+    with_it = coarse_difference if centre < lms.DIFFERENCE_FRACTION else ()  # a last value has no fewer fraction bits
+    coarse_weight = (
+        constant("lms", "WEIGHT", f"Format({lms.WEIGHT.width - 1}, {weight}, signed=True)"),
+        constant("lms", "QUICK_STEP", str(lms.QUICK_STEP >> 1)),
+    )
+    coarse_logarithm = (
+        constant("scale", "LOG_FRACTION", str(logarithm)),
+        constant("scale", "FAST", f"Format({scale.FAST.width - 1}, LOG_FRACTION, signed=True)"),
+    )
+    coarse_octave = (
+        constant("scale", "OCTAVE", str(octave)),
+        constant("scale", "LOG_FRACTION", str(scale.LOG_FRACTION + 1)),
+    )
+    half_the_points = (
+        constant("range", "POINTS", str(points)),
+        constant("range", "POINT_SPACING_BITS", str(range_spec.POINT_SPACING_BITS - 1)),
+        constant("range", "POSITION_FRACTION", str(range_spec.POSITION_FRACTION + 1)),
         Change("codec/scale.py", r"range_spec.POSITION_FRACTION \+ 1", "range_spec.POSITION_FRACTION"),
     )
     return [
         Variant("the law"),
-        Variant("edges and prediction: 5 fraction bits", (constant("calibrate", "EDGE_FRACTION", "5"),), coarser_edges),
-        Variant("last value: 2", (constant("calibrate", "CENTRE_FRACTION", "2"), HALF_OF_NOTHING)),
-        Variant("differences: 1", coarse_difference),
-        Variant("weights: 9", coarse_weight, lambda tables: replace(tables, weights=coarser(tables.weights))),
         Variant(
-            "logarithms of the scale: 3",
-            coarse_log,
-            lambda tables: replace(tables, start=tables.start >> 1, steps=coarser(tables.steps)),
+            f"edges and prediction: {edge} fraction bits",
+            (constant("calibrate", "EDGE_FRACTION", str(edge)),),
+            coarser_edges,
         ),
-        Variant("scale in 1/8 octaves", (constant("scale", "OCTAVE", "8"), constant("scale", "LOG_FRACTION", "5"))),
-        Variant("reciprocals: 6 bits", (constant("scale", "RECIPROCAL_BITS", "6"),)),
-        Variant("positions: 5 bits between points", (constant("range", "POSITION_FRACTION", "5"),)),
-        Variant("F: 15 bits", *escape(4, 15)),
-        Variant("F: 16 points, 1/2 scale apart", half_points, lambda t: replace(t, points=t.points[::2])),
+        Variant(
+            f"last value{' and differences' if with_it else ''}: {centre}",
+            (constant("calibrate", "CENTRE_FRACTION", str(centre)), *with_it, HALF_OF_NOTHING),
+        ),
+        Variant(f"differences: {difference}", coarse_difference),
+        Variant(f"weights: {weight}", coarse_weight, lambda tables: replace(tables, weights=coarser(tables.weights))),
+        Variant(
+            f"logarithms of the scale: {logarithm}, moving twice as fast",
+            coarse_logarithm,
+            lambda tables: replace(tables, start=tables.start >> 1),
+        ),
+        Variant(f"scale in 1/{octave} octaves", coarse_octave),
+        Variant(f"reciprocals: {reciprocal} bits", (constant("scale", "RECIPROCAL_BITS", str(reciprocal)),)),
+        Variant(f"positions: {position} bits between points", (constant("range", "POSITION_FRACTION", str(position)),)),
+        Variant(f"F: {probability} bits", *escape(range_spec.ESCAPE >> 1, probability)),
+        Variant(f"F: {points} points", half_the_points, lambda tables: replace(tables, points=tables.points[::2])),
         *(Variant(f"escape: {size} of 65536", *escape(size)) for size in (4, 16, 32)),
     ]
 
@@ -208,6 +223,16 @@ def together() -> list[Variant]:
         *side_by_side,
         *live,
     ]
+
+
+def chapters(rate: int) -> dict[str, list[Variant]]:
+    """The variants of each table, the first one that which the others are compared with."""
+    return {
+        "parts": parts(),
+        "formats": formats(),
+        "key packets": key_packets(rate),
+        "streams of several channels": together(),
+    }
 
 
 def floating_point(paths: Sequence[Path], train: Path, width: int) -> float:
@@ -265,15 +290,8 @@ def main() -> None:
             sys.exit(f"{chosen.folder}: has no WAV file; give a folder with *.wav in it or below it")
         found: dict[str, Any] = {"recordings": len(paths), "tables": {}}
         tables, width = tables_for(paths, load(chosen.parameters) if chosen.parameters else None)
-        rate = wav.read(paths[0]).rate
-        chapters = {
-            "parts": parts(),
-            "formats": formats(),
-            "key packets": key_packets(rate),
-            "streams of several channels": together(),
-        }
         try:
-            for title, variants in chapters.items():
+            for title, variants in chapters(wav.read(paths[0]).rate).items():
                 with console.progress(title, len(variants)) as advance:
                     measured = []
                     for variant in variants:

@@ -1,6 +1,7 @@
 """The scripts behind docs/calibration.md: variants follow the law, tables fit, pictures are the same again."""
 
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,11 +18,7 @@ from model.spec.calibrated import Tables
 from scripts import document, figures, worth
 from scripts.variant import Change, Variant, changed_sources, constant, measure, packed
 
-CHANGED = [
-    variant
-    for variant in (*worth.parts(), *worth.formats(), *worth.key_packets(19531), *worth.together())
-    if variant.changes
-]
+CHANGED = [variant for variants in worth.chapters(19531).values() for variant in variants if variant.changes]
 TABLES = [variant for variant in worth.parts() if not variant.changes]
 
 SET = shipped.default("calibrated", lattice=True)
@@ -155,3 +152,15 @@ def test_a_table_takes_its_place_in_a_page(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match="0 places for table 'three'"):
         document.show("three", ("",), [], page)
+
+
+def test_the_page_has_a_place_for_every_table_and_every_picture() -> None:
+    page = figures.FOLDER / "calibration.md"
+    tables = re.findall(r"<!-- table: (.*) -->", page.read_text())
+    other = ("what the bytes are spent on", "floating point", "key interval")
+    assert sorted(tables) == sorted((*worth.chapters(19531), *other))
+    assert page.read_text().count("<!-- end -->") == len(tables)
+    pictures = re.findall(r"\]\((.*)\.svg\)", page.read_text())
+    assert sorted(pictures) == sorted(figures.NAMES)
+    for name in pictures:
+        assert (page.parent / f"{name}.svg").stat().st_size < 150_000
