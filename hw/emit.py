@@ -37,7 +37,7 @@ def header(config: CodecConfig, descriptor: Any) -> list[Value]:
         "length": descriptor.length,
         "identity": Const(packet.identity(profile.number), 8),
         "channels": Const(config.channels - 1, 16),
-        "shape": Const(packet.shape(config.width, config.lanes), 8),
+        "shape": Const(packet.shape(config.width, config.lanes, parameter_set=profile.parameterised), 8),
     }
     out = []
     for field in (*packet.HEADER, *packet.KEY_HEADER):

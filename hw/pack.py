@@ -12,7 +12,11 @@ from model.spec.rice import MAX_CODE_BITS
 WORD = 32
 
 MARKS_IN = {"sample": In(1), "open": In(1), "close": In(1), "abort": In(1)}
-WORDS_OUT = {"write": Out(1), "word": Out(WORD), "done": Out(1), "discard": Out(1)}
+
+
+def words_out(word: int = WORD) -> dict[str, Any]:
+    """Words of a packet on their way to its store."""
+    return {"write": Out(1), "word": Out(word), "done": Out(1), "discard": Out(1)}
 
 
 class PackBits(wiring.Component):
@@ -22,13 +26,15 @@ class PackBits(wiring.Component):
     ----------
     width : int
         Bits of `value`.
+    word : int
+        Bits of a word, a power of two, at least `width`.
 
     Members
     -------
     sample, open, close, abort : In
         Marks of this clock; those of one clock happen in the order abort, open, sample, close.
     value, length : In
-        A code word: `value` in a field of `length` bits, at most 31, so that a clock completes at most one word.
+        A code word: `value` in a field of `length` bits, less than a word's: a clock completes at most one word.
     write, word : Out
         A completed word; the last one of a packet is padded with zeros.
     done, discard : Out
@@ -43,42 +49,45 @@ class PackBits(wiring.Component):
     One code word a clock.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, word: int = WORD) -> None:
         self.width = width
-        members = {**MARKS_IN, "value": In(width), "length": In(range(MAX_CODE_BITS + 1)), **WORDS_OUT}
-        super().__init__(members)
+        self.bits = word
+        members = {**MARKS_IN, "value": In(width), "length": In(range(min(word, MAX_CODE_BITS + 1)))}
+        super().__init__({**members, **words_out(word)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         marks = Cat(self.sample, self.open, self.close, self.abort)
 
+        place = (self.bits - 1).bit_length()
+
         # Clock 1: where the code word ends, in bits from the start of the word under construction.
-        fill, end = Signal(range(WORD)), Signal(range(2 * WORD))
+        fill, end = Signal(range(self.bits)), Signal(range(2 * self.bits))
         marks_1, value_1, end_1 = Signal.like(marks), Signal(self.width), Signal.like(end)
         length = Mux(self.sample, self.length, 0)
         m.d.comb += end.eq(Mux(self.open, 0, fill) + length)
-        m.d.sync += [fill.eq(end[:5]), marks_1.eq(marks), value_1.eq(self.value), end_1.eq(end)]
+        m.d.sync += [fill.eq(end[:place]), marks_1.eq(marks), value_1.eq(self.value), end_1.eq(end)]
 
         # Clock 2: turn the value to its place; what passes the word's end comes round to its beginning.
-        marks_2, turned_2, end_2 = Signal.like(marks), Signal(WORD), Signal.like(end)
-        turned = rotate_left(Cat(value_1, Signal(WORD - self.width)), (-end_1)[:5])
+        marks_2, turned_2, end_2 = Signal.like(marks), Signal(self.bits), Signal.like(end)
+        turned = rotate_left(Cat(value_1, Signal(self.bits - self.width)), (-end_1)[:place])
         m.d.sync += [marks_2.eq(marks_1), turned_2.eq(Mux(marks_1[0], turned, 0)), end_2.eq(end_1)]
 
         # Clock 3: complete the word, or keep it. What is left at the end of a packet is written a clock later,
         # when nothing else can be: the next packet's first code word completes none.
         sample, open_, close, abort = marks_2
-        pending, tail, kept, over = Signal(WORD), Signal(WORD), Signal(WORD), Signal(WORD)
+        pending, tail, kept, over = (Signal(self.bits) for _ in range(4))
         complete, has_tail, finishing = Signal(), Signal(), Signal()
         m.d.comb += [
             kept.eq(Mux(open_, 0, pending)),
-            complete.eq(sample & end_2[5]),
-            over.eq(Mux(complete, mask(end_2[:5], WORD), 0)),
+            complete.eq(sample & end_2[place]),
+            over.eq(Mux(complete, mask(end_2[:place], self.bits), 0)),
         ]
-        left = Mux(complete, 0, kept) | (turned_2 & Mux(complete, over, (1 << WORD) - 1))
+        left = Mux(complete, 0, kept) | (turned_2 & Mux(complete, over, (1 << self.bits) - 1))
         m.d.sync += [
             pending.eq(left),
             tail.eq(left),
-            has_tail.eq(close & (end_2[:5] != 0)),
+            has_tail.eq(close & (end_2[:place] != 0)),
             finishing.eq(close),
             self.write.eq(complete | has_tail),
             self.word.eq(Mux(has_tail, tail, kept | (turned_2 & ~over))),
@@ -97,7 +106,7 @@ class PackPairs(wiring.Component):
 
     def __init__(self, width: int) -> None:
         self.width = width
-        super().__init__({**MARKS_IN, "code": In(width), **WORDS_OUT})
+        super().__init__({**MARKS_IN, "code": In(width), **words_out()})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

@@ -1,8 +1,8 @@
-"""Banks of 32-bit words in a single-port memory: packets are written, and read when they are complete."""
+"""Banks of words in a single-port memory: packets are written, and read when they are complete."""
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -24,21 +24,25 @@ class Store(wiring.Component):
     Parameters
     ----------
     words : int
-        Words of a bank that can be written; the next power of two lies between bank and bank.
+        Words of a bank's lane that can be written; the next power of two lies between lane and lane.
     banks : int
         A power of two, at least 2.
+    lanes : int
+        Parts of a bank that are written and read by themselves, a power of two.
+    word : int
+        Bits of a word.
 
     Members
     -------
-    write, word : In
-        Append a word to the bank that is being written.
+    write, word, lane : In
+        Append a word to a lane of the bank that is being written.
     done, discard : In
         Go to the next bank, after the word of this clock; begin this one anew, before it.
-    rewind : In
-        Read the oldest bank from its beginning.
+    rewind, read_lane : In
+        Read a lane of the oldest bank from its beginning.
     release : In
         Free the oldest bank.
-    o : Out, stream of unsigned(32)
+    o : Out, stream of unsigned(`word`)
         Its words, until `release`.
 
     Throughput
@@ -47,45 +51,48 @@ class Store(wiring.Component):
     8-bit codes need it, does not wait although every other clock is a write.
     """
 
-    def __init__(self, words: int, banks: int) -> None:
+    def __init__(self, words: int, banks: int, lanes: int = 1, word: int = WORD) -> None:
         if banks < 2 or banks & (banks - 1):
             raise ValueError(f"banks: {banks}; give a power of two, at least 2")
         self.words = words
         self.banks = banks
+        self.lanes = lanes
+        self.bits = word
         super().__init__(
             {
                 "write": In(1),
-                "word": In(WORD),
+                "word": In(word),
+                "lane": In(range(lanes)),
                 "done": In(1),
                 "discard": In(1),
                 "rewind": In(1),
+                "read_lane": In(range(lanes)),
                 "release": In(1),
-                "o": Out(stream.Signature(WORD)),
+                "o": Out(stream.Signature(word)),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.ram = ram = SinglePortRam(ceil_power(self.words) * self.banks, WORD)
+        m.submodules.ram = ram = SinglePortRam(ceil_power(self.words) * self.lanes * self.banks, self.bits)
 
-        bank, offset, offset_now = (
-            Signal(range(self.banks)),
-            Signal(range(self.words + 1)),
-            Signal(range(self.words + 1)),
-        )
-        writing = Signal()
+        bank = Signal(range(self.banks))
+        offsets = [Signal(range(self.words + 1), name=f"offset_{lane}") for lane in range(self.lanes)]
+        kept, writing = Array(Mux(self.discard, 0, offset) for offset in offsets), Signal()
+        offset_now = Signal(range(self.words + 1))
         m.d.comb += [
-            offset_now.eq(Mux(self.discard, 0, offset)),
+            offset_now.eq(kept[self.lane]),
             writing.eq(self.write & (offset_now != self.words)),
         ]
-        m.d.sync += offset.eq(Mux(self.done, 0, offset_now + writing))
+        for lane, offset in enumerate(offsets):
+            m.d.sync += offset.eq(Mux(self.done, 0, kept[lane] + (writing & (self.lane == lane))))
         with m.If(self.done):
             m.d.sync += bank.eq(bank + 1)
 
         # The word at `o`, the one behind it, and the one that is being fetched are at most two.
         oldest, at = Signal(range(self.banks)), Signal(range(ceil_power(self.words)))
         active, fetching, fetched = Signal(), Signal(), Signal()
-        behind, waiting = Signal(WORD), Signal()
+        behind, waiting = Signal(self.bits), Signal()
         taken = self.o.valid & self.o.ready
         m.d.comb += fetching.eq(active & ~writing & (self.o.valid + waiting + fetched - taken < 2))
         m.d.sync += fetched.eq(fetching)
@@ -102,13 +109,17 @@ class Store(wiring.Component):
             m.d.sync += [behind.eq(ram.data), waiting.eq(1)]
         with m.If(self.rewind):
             m.d.sync += [at.eq(0), active.eq(1)]
+            if self.lanes > 1:  # words of the lane before may be on their way
+                m.d.sync += [self.o.valid.eq(0), waiting.eq(0), fetched.eq(0)]
         with m.If(self.release):
             m.d.sync += [active.eq(0), fetched.eq(0), waiting.eq(0), self.o.valid.eq(0), oldest.eq(oldest + 1)]
 
+        lane_bits = (self.lanes - 1).bit_length()
+        written, read = self.lane[:lane_bits], self.read_lane[:lane_bits]
         m.d.comb += [
             ram.enable.eq(writing | fetching),
             ram.write.eq(writing),
             ram.value.eq(self.word),
-            ram.address.eq(Mux(writing, Cat(offset_now[: len(at)], bank), Cat(at, oldest))),
+            ram.address.eq(Mux(writing, Cat(offset_now[: len(at)], written, bank), Cat(at, read, oldest))),
         ]
         return m

@@ -1,0 +1,123 @@
+"""The compressor of profile `calibrated`: `frame -> calibrate -> lms -> scale -> range -> packet`.
+
+It is the chain that `model/codec/calibrated.py` computes.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.calibrate import Calibrate
+from hw.emit import BYTE_LAYOUT
+from hw.frame import COUNTER_BITS, COUNTERS, Frame, input_layout
+from hw.laned import LanedPacket
+from hw.lms import SHIFTS, Lms
+from hw.load import load_layout
+from hw.number import connect
+from hw.range import Range
+from hw.scale import Scale
+from model.spec import packet as packet_spec
+from model.spec.config import CodecConfig, ConfigError
+
+MOST_CHANNELS: Final = 1024
+MOST_RAW_BYTES: Final = (1 << 16) - 1
+
+
+class Calibrated(wiring.Component):
+    """Samples in, packets out.
+
+    Parameters
+    ----------
+    config : CodecConfig
+        Of profile `calibrated`, up to 10 bits wide, without peers; at most 1024 channels, a multiple of the lanes; a packet
+        has less than 65536 bytes in raw form.
+    banks : int
+        Packets that can be stored at a time, a power of two, at least 2.
+    frame_clocks : int
+        Clocks of a frame time, for the detection of missing frames; 0 turns it off.
+    shifts : sequence of int
+        Rates of the predictor's features, those of the parameter set.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such core.
+
+    Members
+    -------
+    i : In, stream of `hw.frame.input_layout`, always ready
+    o : Out, stream of `hw.emit.BYTE_LAYOUT`
+    enable : In
+    load : In, `hw.load.load_layout`
+        The tables of a parameter set, before samples come.
+    parameter_set : In, 64
+        The set's name.
+    full : Out
+        A sample came sooner than a lane can take it, and is lost.
+    dropped_packets, short_frames, long_frames, missing_frames, overruns : Out, u16, saturating
+
+    Throughput
+    ----------
+    `lanes` samples every four clocks, less 12 clocks a packet; a channel may return after `DEPTH` clocks.
+
+    Model
+    -----
+    `model.codec.compressor.Compressor`
+    """
+
+    DEPTH = max(Lms.DEPTH, Scale.DEPTH)
+
+    def __init__(
+        self, config: CodecConfig, banks: int = 2, frame_clocks: int = 0, shifts: Sequence[int] = SHIFTS
+    ) -> None:
+        if config.profile != "calibrated" or config.width > 10 or config.peers or config.channels > MOST_CHANNELS:
+            raise ConfigError(
+                f"channels: {config.channels} of {config.width} bits of profile '{config.profile}' are not built; "
+                f"give up to {MOST_CHANNELS} of 'calibrated', of at most 10 bits and without peers"
+            )
+        if config.channels % config.lanes:
+            raise ConfigError(f"lanes: {config.lanes} do not share {config.channels} channels evenly; give 1")
+        if config.raw_bytes(config.packet_frames) > MOST_RAW_BYTES:
+            raise ConfigError(f"packet_frames: {config.packet_frames} frames are too long for the store; give fewer")
+        self.config = config
+        self.banks = banks
+        self.frame_clocks = frame_clocks
+        self.shifts = tuple(shifts)
+        super().__init__(
+            {
+                "i": In(stream.Signature(input_layout(config), always_ready=True)),
+                "o": Out(stream.Signature(BYTE_LAYOUT)),
+                "enable": In(1),
+                "load": In(load_layout(config.width)),
+                "parameter_set": In(8 * packet_spec.PARAMETER_SET.bytes),
+                "full": Out(1),
+                **{name: Out(COUNTER_BITS) for name in COUNTERS},
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+        m.submodules.frame = frame = Frame(config, self.DEPTH, self.frame_clocks)
+        m.submodules.calibrate = calibrate = Calibrate(config)
+        m.submodules.lms = lms = Lms(config, self.shifts)
+        m.submodules.scale = scale = Scale(config)
+        m.submodules.range = range_ = Range(config)
+        m.submodules.packet = packet = LanedPacket(config, self.banks)
+
+        connect(m, wiring.flipped(self.i), frame.i)
+        connect(m, frame.o, calibrate.i)
+        connect(m, calibrate.o, lms.i)
+        connect(m, lms.o, scale.i)
+        connect(m, scale.o, range_.i)
+        connect(m, range_.o, packet.i)
+        connect(m, packet.o, wiring.flipped(self.o))
+
+        m.d.comb += [frame.enable.eq(self.enable), frame.room.eq(packet.room), packet.take.eq(frame.take)]
+        m.d.comb += [stage.load.eq(self.load) for stage in (calibrate, lms, scale, range_)]
+        m.d.comb += [packet.parameter_set.eq(self.parameter_set), self.full.eq(packet.full)]
+        m.d.comb += [getattr(self, name).eq(getattr(frame, name)) for name in COUNTERS]
+        return m
