@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from model import __version__
+from model.cli.calibrate import calibrate
 from model.cli.convert import compress, decompress
 from model.cli.inspect import info, verify
 from model.cli.measure import bench, synth
@@ -21,7 +22,7 @@ def spikey() -> None:
     """Compress neural recordings without loss, to the bytes that the hardware makes."""
 
 
-for _command in (compress, decompress, info, verify, synth, bench):
+for _command in (compress, decompress, info, verify, calibrate, synth, bench):
     spikey.add_command(_command)
 
 
