@@ -32,8 +32,8 @@ class Calibrated(wiring.Component):
     Parameters
     ----------
     config : CodecConfig
-        Of profile `calibrated`, up to 10 bits wide, without peers; at most 1024 channels, a multiple of the lanes; a packet
-        has less than 65536 bytes in raw form.
+        Of profile `calibrated`, up to 10 bits wide, without peers; at most 1024 channels, a multiple of the lanes; a
+        packet has less than 65536 bytes in raw form.
     banks : int
         Packets that can be stored at a time, a power of two, at least 2.
     frame_clocks : int

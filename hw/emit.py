@@ -51,6 +51,17 @@ def checker(check: packet.Crc) -> crc.Processor:
     return crc.Processor(crc.Algorithm(**vars(check))(data_width=8))
 
 
+def send(m: Module, o: Any, byte: Signal, valid: Signal, last: Signal) -> Signal:
+    """Put bytes through an output register into the stream `o`; tells when one goes."""
+    step = Signal(name="step")
+    m.d.comb += step.eq(valid & (~o.valid | o.ready))
+    with m.If(step):
+        m.d.sync += [o.payload.data.eq(byte), o.payload.last.eq(last), o.valid.eq(1)]
+    with m.Elif(o.ready):
+        m.d.sync += o.valid.eq(0)
+    return step
+
+
 class Emit(wiring.Component):
     """Bytes of the oldest stored packet.
 
@@ -110,12 +121,7 @@ class Emit(wiring.Component):
             wiring.connect(m, wiring.flipped(self.coded), serialise.i)
 
         byte, valid, last = Signal(8), Signal(), Signal()
-        step = Signal()  # the byte goes to the output register
-        m.d.comb += step.eq(valid & (~self.o.valid | self.o.ready))
-        with m.If(step):
-            m.d.sync += [self.o.payload.data.eq(byte), self.o.payload.last.eq(last), self.o.valid.eq(1)]
-        with m.Elif(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
+        step = send(m, self.o, byte, valid, last)
 
         index = Signal(range(packet.header_bytes(key=True)))
         left = Signal.like(descriptor.length)

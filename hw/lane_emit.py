@@ -6,7 +6,7 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.emit import BYTE_LAYOUT, checker, header
+from hw.emit import BYTE_LAYOUT, checker, header, send
 from hw.pack import WORD
 from model.spec import packet
 from model.spec.config import CodecConfig
@@ -85,12 +85,7 @@ class LaneEmit(wiring.Component):
         config, descriptor = self.config, self.i.payload
 
         byte, valid, last = Signal(8), Signal(), Signal()
-        step = Signal()  # the byte goes to the output register
-        m.d.comb += step.eq(valid & (~self.o.valid | self.o.ready))
-        with m.If(step):
-            m.d.sync += [self.o.payload.data.eq(byte), self.o.payload.last.eq(last), self.o.valid.eq(1)]
-        with m.Elif(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
+        step = send(m, self.o, byte, valid, last)
         m.d.comb += [header_check.data.eq(byte), packet_check.data.eq(byte), packet_check.valid.eq(step)]
 
         fields = header(config, descriptor)

@@ -14,7 +14,7 @@ from hw.memory import ChannelRam
 from hw.number import Number
 from model.spec.calibrate import CENTRE_FRACTION, EDGE_FRACTION, centre_format, edge_format
 from model.spec.config import CodecConfig
-from model.spec.lms import DIFFERENCE_FRACTION, QUICK_STEP, STEP, WEIGHT, difference_format
+from model.spec.lms import QUICK_STEP, STEP, WEIGHT, difference_format
 
 SHIFTS = (2, 4)  # rates of the features that the gates are built for by default
 
@@ -120,7 +120,7 @@ class Lms(wiring.Component):
         # Clock 3: the prediction.
         mu = Signal(Number(number))
         valid_3, sample_3 = Signal(), Signal(layout)
-        rise, fall = EDGE_FRACTION - CENTRE_FRACTION, WEIGHT.fraction + DIFFERENCE_FRACTION - EDGE_FRACTION
+        rise, fall = EDGE_FRACTION - CENTRE_FRACTION, WEIGHT.fraction + CENTRE_FRACTION - EDGE_FRACTION
         expected = (last_2 << rise) + round_half_up(sum(products), fall)
         m.d.sync += [
             valid_3.eq(valid_2),
@@ -153,14 +153,12 @@ class Lms(wiring.Component):
     def _changed(self, m: Module, step: Value, differences: Sequence[Signal]) -> list[Signal]:
         """The differences after a value that is `step` above the last one, registered."""
         form = difference_format(self.config.width)
-        fall = CENTRE_FRACTION - DIFFERENCE_FRACTION
         total = before = step
         changed = []
         for n, shift in enumerate(self.shifts):
-            difference = differences[n] << fall
-            total = total + difference
-            move = round_half_up(total, shift) if shift else difference
-            new = round_half_up(difference + before - move, fall)
+            total = total + differences[n]
+            move = round_half_up(total, shift) if shift else differences[n]
+            new = differences[n] + before - move
             changed.append(Signal(Number(form), name=f"changed_{n}"))
             m.d.sync += changed[n].eq(saturate(new, -form.maximum, form.maximum))
             before = move

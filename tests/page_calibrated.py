@@ -200,13 +200,13 @@ class Channel:
 
     def value(self, code: int) -> int:
         """Give the middle of a code's bin."""
-        return min(rnd(self.edge(code) + self.edge(code + 1), 4), (1 << self.width + 2) - 1)
+        return min(rnd(self.edge(code) + self.edge(code + 1), 5), (1 << self.width + 1) - 1)
 
     def predict(self, peer: int) -> None:
         """Compute mu, q and o."""
         m = 1 << self.width + 5
         total = self.w_peer * peer + sum(w * d for w, d in zip(self.w, self.d, strict=True))
-        self.mu = sat(8 * self.last + rnd(total, 6), -m, m - 1)
+        self.mu = sat(16 * self.last + rnd(total, 6), -m, m - 1)
         index = sat(rnd(self.fast + self.slow, 4), 0, self.greatest)
         self.o, self.q = index >> 4, Q[index & 15]
         self.even = max(self.o - 8, 0)
@@ -231,16 +231,16 @@ class Channel:
     def follow(self, code: int, peer: int, age: int) -> None:
         """Update the state after a code."""
         value, m = self.value(code), (1 << self.width - 1) - 1
-        e = 8 * value - self.mu
+        e = 16 * value - self.mu
         self.r = sat(rnd(e, 4), -m, m)
         u = sign(e) * (4 if age < 512 else 1)
         self.w_peer = sat(self.w_peer + u * sign(peer), -1023, 1023)
         t = p = value - self.last
         for i, (d, shift) in enumerate(zip(self.d, self.tables.shifts, strict=True)):
             self.w[i] = sat(self.w[i] + u * sign(d), -1023, 1023)
-            t += 2 * d
-            v = rnd(t, shift) if shift else 2 * d
-            self.d[i] = sat(rnd(2 * d + p - v, 1), -m, m)
+            t += d
+            v = rnd(t, shift) if shift else d
+            self.d[i] = sat(d + p - v, -m, m)
             p = v
         begin = code >> self.even << self.even
         k = min(abs(self.pos(self.edge(begin)) + self.pos(self.edge(begin + (1 << self.even)))) >> 7, 63)

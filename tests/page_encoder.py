@@ -67,12 +67,12 @@ def lower_end(code: int, edges: list[int], points: list[int], mu: int, index: in
 
 
 def centre(code: int, edges: list[int], width: int) -> int:
-    return min(rnd(edges[code] + edges[code + 1], 4), 2 ** (width + 2) - 1)
+    return min(rnd(edges[code] + edges[code + 1], 5), 2 ** (width + 1) - 1)
 
 
 def predict(last: int, differences: list[int], weights: list[int], peer: int, width: int) -> int:
     products = sum(w * d for w, d in zip(weights, [*differences, peer], strict=True))
-    return sat(8 * last + rnd(products, 6), -(2 ** (width + 5)), 2 ** (width + 5) - 1)
+    return sat(16 * last + rnd(products, 6), -(2 ** (width + 5)), 2 ** (width + 5) - 1)
 
 
 def follow(differences: list[int], shifts: list[int], step: int, width: int) -> list[int]:
@@ -81,9 +81,9 @@ def follow(differences: list[int], shifts: list[int], step: int, width: int) -> 
     total = before = step
     new = []
     for d, shift in zip(differences, shifts, strict=True):
-        total += 2 * d
-        v = rnd(total, shift) if shift else 2 * d
-        new.append(sat(rnd(2 * d + before - v, 1), -m, m))
+        total += d
+        v = rnd(total, shift) if shift else d
+        new.append(sat(d + before - v, -m, m))
         before = v
     return new
 
@@ -134,8 +134,8 @@ class Channel:
                 coder.part(coder.size * WHOLE // 65536, coder.size)
                 coder.plain(code, width)
             m = 2 ** (width - 1) - 1
-            self.r = sat(rnd(8 * value - mu, 4), -m, m)
-            u = sign(8 * value - mu) * (4 if self.age < 512 else 1)
+            self.r = sat(rnd(16 * value - mu, 4), -m, m)
+            u = sign(16 * value - mu) * (4 if self.age < 512 else 1)
             self.weights = turn(self.weights, self.differences, peer, u)
             self.differences = follow(self.differences, self.shifts, value - self.last, width)
             off = sum(position(edges[c], mu, index) for c in (b, d))

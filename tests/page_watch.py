@@ -103,7 +103,7 @@ def watch(data: bytes, ends: list[int] | None, sets: dict[bytes, Tables]) -> set
 
         def value(self, code: int) -> int:
             value = super().value(code)
-            note("value at its most", value == (1 << self.width + 2) - 1)
+            note("value at its most", value == (1 << self.width + 1) - 1)
             return value
 
         def bounds(self, name: str, numbers: list[int], least: int, most: int) -> None:

@@ -34,7 +34,7 @@ def test_even_edges_are_one_code_apart_and_the_last_lies_one_above_their_format(
 def test_the_middle_of_every_even_code(width: int) -> None:
     edges, form = spec.even_edges(width), spec.centre_format(width)
     centres = [calibrate.centre(edges, code, limit_of(width)) for code in range(1 << width)]
-    assert centres == [8 * code + 4 - 2 ** (width + 2) for code in range(1 << width)]
+    assert centres == [4 * code + 2 - 2 ** (width + 1) for code in range(1 << width)]
     assert form.minimum <= min(centres) and max(centres) <= form.maximum
 
 

@@ -94,13 +94,13 @@ def test_shipped_sets_fit_and_need_few_bits_of_state(parameters: ParameterSet, w
     assert shipped.find(parameters.identifier) is parameters
     if width == 10:
         assert calibrated.state_bits(width, len(tables.shifts)) <= 80
-        assert calibrated.state_bits(width, len(tables.shifts), peer=True) <= 86
+        assert calibrated.state_bits(width, len(tables.shifts), peer=True) <= 84
 
 
 @pytest.mark.parametrize("width", range(8, 17))
 def test_state_bits_are_those_of_the_formats(width: int) -> None:
     for features in (1, 2, 16):
-        bits = (width + 3) + features * width + features * 11 + 8 + page.most_slow(width).bit_length()
+        bits = (width + 2) + features * width + features * 11 + 8 + page.most_slow(width).bit_length()
         assert calibrated.state_bits(width, features) == bits
         assert calibrated.state_bits(width, features, peer=True) == bits + 11
 

@@ -16,9 +16,7 @@ STEP = spec.STEP
 QUICK_FRAMES = spec.QUICK_FRAMES
 QUICK_STEP = spec.QUICK_STEP
 VALUE_RISE = calibrate.EDGE_FRACTION - calibrate.CENTRE_FRACTION
-PRODUCT_FALL = spec.WEIGHT.fraction + spec.DIFFERENCE_FRACTION - calibrate.EDGE_FRACTION
-DIFFERENCE_FALL = calibrate.CENTRE_FRACTION - spec.DIFFERENCE_FRACTION
-RESIDUAL_FALL = calibrate.EDGE_FRACTION - spec.DIFFERENCE_FRACTION
+PRODUCT_FALL = spec.WEIGHT.fraction + calibrate.CENTRE_FRACTION - calibrate.EDGE_FRACTION
 
 
 @compiled
@@ -34,7 +32,7 @@ def predict(state, channel, peer, limit):
 @compiled
 def residual(value, mu, limit):
     """What `mu` missed, for the peer's prediction: in the format of differences, saturated at `limit` either way."""
-    return saturate(round_half_up((value << VALUE_RISE) - mu, RESIDUAL_FALL), -limit, limit)
+    return saturate(round_half_up((value << VALUE_RISE) - mu, VALUE_RISE), -limit, limit)
 
 
 @compiled
@@ -51,11 +49,9 @@ def adapt(state, channel, peer, value, mu, age, shifts, limit):
     for i in range(shifts.size):
         difference = state[channel, DIFFERENCES + i]
         state[channel, weights + i] = _moved(state[channel, weights + i], error * sign(difference))
-        difference <<= DIFFERENCE_FALL
         total += difference
         move = round_half_up(total, shifts[i]) if shifts[i] > 0 else difference
-        changed = round_half_up(difference + before - move, DIFFERENCE_FALL)
-        state[channel, DIFFERENCES + i] = saturate(changed, -limit, limit)
+        state[channel, DIFFERENCES + i] = saturate(difference + before - move, -limit, limit)
         before = move
     state[channel, LAST] = value
 

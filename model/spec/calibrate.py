@@ -11,7 +11,7 @@ import numpy as np
 from model.spec.numbers import Format
 
 EDGE_FRACTION: Final = 6
-CENTRE_FRACTION: Final = 3
+CENTRE_FRACTION: Final = 2
 GREATEST_STEP: Final = 255  # from edge to edge: almost 4 codes, in 8 bits of RAM
 MAX_TABLE_WIDTH: Final = 12  # a wider converter has even edges: 2**width words of table would not be silicon
 

@@ -11,11 +11,11 @@ are stored: they need fewer bits than the averages.
 
 from typing import Final
 
+from model.spec.calibrate import CENTRE_FRACTION
 from model.spec.numbers import Format
 
 MAX_FEATURES: Final = 16
 MAX_SHIFT: Final = 15
-DIFFERENCE_FRACTION: Final = 2
 WEIGHT: Final = Format(11, 10, signed=True)  # saturates symmetrically, at plus and minus `WEIGHT.maximum`
 
 
@@ -26,4 +26,4 @@ STEP: Final = 1
 
 def difference_format(width: int) -> Format:
     """Format of the stored differences and of the peer's residual; they saturate symmetrically."""
-    return Format(width, DIFFERENCE_FRACTION, signed=True)
+    return Format(width, CENTRE_FRACTION, signed=True)
