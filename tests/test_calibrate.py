@@ -51,15 +51,15 @@ def test_the_middle_of_every_code_of_any_table(width: int) -> None:
         assert form.minimum <= min(centres) and max(centres) <= form.maximum
         assert centres == sorted(centres)
         sums = edges[:-1] + edges[1:]
-        halves += int(np.count_nonzero(sums % 16 == 8))
-        saturated += int(np.count_nonzero((sums + 8) >> 4 > form.maximum))
-        far = np.abs(16 * np.array(centres) - sums)
-        assert (far[(sums + 8) >> 4 <= form.maximum] <= 8).all()
+        halves += int(np.count_nonzero(sums % 32 == 16))
+        saturated += int(np.count_nonzero((sums + 16) >> 5 > form.maximum))
+        far = np.abs(32 * np.array(centres) - sums)
+        assert (far[(sums + 16) >> 5 <= form.maximum] <= 16).all()
     assert halves > 10 and saturated > 0
 
 
 def test_halves_go_up_and_the_uppermost_code_saturates() -> None:
-    edges = np.array([-9, 1, 7, 17], np.int64)
+    edges = np.array([-17, 1, 15, 33], np.int64)
     assert [calibrate.centre(edges, code, 1024) for code in range(3)] == [0, 1, 2]
     assert [calibrate.centre(edges, code, 2) for code in range(3)] == [0, 1, 1]
 
