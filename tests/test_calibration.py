@@ -6,38 +6,23 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+from fitted import WIDTH, calibration, recordings
 
 from model.formats import codes as formats_codes
 from model.formats import wav
-from model.recordings import find, synthesise
+from model.recordings import find
 from model.recordings.synthetic import converter_edges
 from model.training import edges as code_edges
-from model.training.calibration import Calibration, CalibrationError, fit
+from model.training.calibration import CalibrationError, fit
 from model.training.likelihood import PER_SCALE, POINTS, Model, evidence, track
 
-CHANNELS, SECONDS = 8, 2.0
 OFTEN = 1000  # samples of a code that tell its width
+SLOW = pytest.mark.slow
 
 
-def synthetic(folder: Path, width: int, *, even: bool) -> list[np.ndarray]:
-    paths = synthesise(folder, channels=CHANNELS, seconds=SECONDS, width=width, even=even, pairs=False)
-    mapping = formats_codes.LATTICE_MAPPING if width == 10 else formats_codes.Mapping("linear", width, 16 - width)
-    return [mapping.to_codes(wav.read(path).samples.reshape(-1)) for path in paths]
-
-
-@pytest.fixture(scope="module")
-def uneven(tmp_path_factory: pytest.TempPathFactory) -> list[np.ndarray]:
-    return synthetic(tmp_path_factory.mktemp("uneven"), 10, even=False)
-
-
-@pytest.fixture(scope="module")
-def calibration(uneven: list[np.ndarray]) -> Calibration:
-    return fit(uneven, 10)
-
-
-@pytest.mark.parametrize("width", [8, 10, pytest.param(12, marks=pytest.mark.slow)])
-def test_edges_of_a_known_converter_are_found(tmp_path: Path, width: int) -> None:
-    found = fit(synthetic(tmp_path, width, even=False), width)
+@pytest.mark.parametrize("width", [8, WIDTH, pytest.param(10, marks=SLOW), pytest.param(12, marks=SLOW)])
+def test_edges_of_a_known_converter_are_found(width: int) -> None:
+    found = calibration(width)
     assert not found.even
     assert found.gain > 0.02
     assert found.gain > 10 * found.gain_error
@@ -46,62 +31,71 @@ def test_edges_of_a_known_converter_are_found(tmp_path: Path, width: int) -> Non
     often = found.counts[1:-1] > OFTEN
     assert often.sum() >= 20
     assert true[often].std() > 0.19
-    assert error[often].std() < 0.045
+    assert error[often].std() < 0.035
     assert abs(error[often].mean()) < 0.03
 
 
-@pytest.mark.parametrize("width", [8, 10])
-def test_an_even_converter_is_recognised(tmp_path: Path, width: int) -> None:
-    found = fit(synthetic(tmp_path, width, even=True), width)
+@pytest.mark.parametrize("width", [8, pytest.param(10, marks=SLOW)])
+def test_an_even_converter_is_recognised(width: int) -> None:
+    found = calibration(width, even=True)
     assert found.even
     assert "even within their errors" in found.verdict
     assert (found.model.edges == np.arange((1 << width) + 1) - (1 << (width - 1))).all()
 
 
-def test_equal_recordings_give_equal_calibrations(uneven: list[np.ndarray], calibration: Calibration) -> None:
-    again = fit(uneven, 10)
-    assert (again.model.edges == calibration.model.edges).all()
-    assert (again.model.points == calibration.model.points).all()
-    assert again.verdict == calibration.verdict
+def test_equal_recordings_give_equal_calibrations() -> None:
+    again = fit(recordings(8), 8)
+    assert (again.model.edges == calibration(8).model.edges).all()
+    assert (again.model.points == calibration(8).model.points).all()
+    assert again.verdict == calibration(8).verdict
 
 
-def test_a_table_saves_what_it_promises(uneven: list[np.ndarray], calibration: Calibration) -> None:
-    assert "the table saves" in calibration.verdict
-    bits = evidence(calibration.model, uneven).bits.sum()
-    even = replace(calibration.model, edges=code_edges.from_widths(np.ones(1024)))
-    saved = (evidence(even, uneven).bits.sum() - bits) / sum(map(len, uneven))
-    assert saved == pytest.approx(calibration.gain, abs=0.005)
-    assert bits / sum(map(len, uneven)) == pytest.approx(calibration.bits, abs=0.03)
+def test_a_table_saves_what_it_promises() -> None:
+    found = calibration()
+    assert "the table saves" in found.verdict
+    samples = sum(map(len, recordings()))
+    bits = evidence(found.model, recordings()).bits.sum()
+    even = replace(found.model, edges=code_edges.from_widths(np.ones(1 << WIDTH)))
+    saved = (evidence(even, recordings()).bits.sum() - bits) / samples
+    assert saved == pytest.approx(found.gain, abs=0.005)
+    assert bits / samples == pytest.approx(found.bits, abs=0.03)
 
 
-def test_codes_seen_rarely_or_never_stay_near_even(calibration: Calibration) -> None:
-    widths = np.diff(calibration.model.edges)
-    unseen = calibration.counts == 0
+def test_a_table_loses_by_chance_half_a_natural_unit_for_each_code_in_use() -> None:
+    counts = np.zeros(256, np.int64)
+    counts[100:140] = 1000
+    assert replace(calibration(8), counts=counts).chance == pytest.approx(40 * 0.5 * np.log2(np.e) / 40_000)
+
+
+def test_codes_seen_rarely_or_never_stay_near_even() -> None:
+    found = calibration()
+    widths = np.diff(found.model.edges)
+    unseen = found.counts == 0
     assert unseen.sum() > 300
     assert np.abs(np.log(widths[unseen])).max() < 0.5
-    rare = (calibration.counts > 0) & (calibration.counts < 5)
-    assert rare.any()
+    rare = (found.counts > 0) & (found.counts < 5)
+    assert rare.sum() > 5
     assert np.abs(np.log(widths[rare])).max() < 1.5
 
 
-def test_a_code_that_the_converter_skips_becomes_narrow_but_keeps_a_width(uneven: list[np.ndarray]) -> None:
-    skipped = int(np.median(np.concatenate(uneven)))
-    found = fit([np.where(codes == skipped, skipped + 1, codes) for codes in uneven], 10)
+def test_a_code_that_the_converter_skips_becomes_narrow_but_keeps_a_width() -> None:
+    skipped = int(np.median(np.concatenate(recordings(8))))
+    found = fit([np.where(codes == skipped, skipped + 1, codes) for codes in recordings(8)], 8)
     widths = np.diff(found.model.edges)
     assert 0 < widths[skipped] < 0.03
     assert widths[skipped + 1] > 1.3
     assert (np.diff(found.model.edges) > 0).all()
 
 
-def test_edges_span_full_scale_around_mid_scale(calibration: Calibration) -> None:
-    assert calibration.model.edges[0] == -512
-    assert calibration.model.edges[-1] == pytest.approx(512)
+def test_edges_span_full_scale_around_mid_scale() -> None:
+    assert calibration().model.edges[0] == -256
+    assert calibration().model.edges[-1] == pytest.approx(256)
 
 
 def test_the_distribution_of_normal_noise_is_normal() -> None:
     random = np.random.default_rng(0)
-    noise = [np.rint(512 + 12 * random.standard_normal(40_000)).astype(np.uint16) for _ in range(4)]
-    model = fit(noise, 10).model
+    noise = [np.rint(128 + 12 * random.standard_normal(40_000)).astype(np.uint16) for _ in range(4)]
+    model = fit(noise, 8).model
     sigma = np.sqrt(2 / np.pi)  # of mean distance 1
     normal = [NormalDist().cdf(at / PER_SCALE * sigma) - 0.5 for at in range(POINTS + 1)]
     assert np.abs(model.points - normal).max() < 0.01
@@ -134,11 +128,11 @@ def test_the_score_is_the_derivative_of_the_code_length(shifts: tuple[int, ...])
         assert score[edge] == pytest.approx(slope, rel=1e-3, abs=2e-2)
 
 
-def test_information_is_that_of_the_shown_edges(uneven: list[np.ndarray], calibration: Calibration) -> None:
-    found = evidence(calibration.model, uneven[:2])
+def test_information_is_that_of_the_shown_edges() -> None:
+    found = evidence(calibration().model, recordings()[:2])
     assert np.allclose(found.information, found.information.T)
     assert found.information.sum() == pytest.approx(0, abs=1e-6 * np.trace(found.information))  # all edges together
-    assert found.mass.sum() == pytest.approx(sum(len(codes) - 1 for codes in uneven[:2]), rel=1e-3)
+    assert found.mass.sum() == pytest.approx(sum(len(codes) - 1 for codes in recordings()[:2]), rel=1e-3)
 
 
 def test_density_finds_widths_under_a_curved_density() -> None:
@@ -153,7 +147,7 @@ def test_density_finds_widths_under_a_curved_density() -> None:
 
 
 @pytest.mark.parametrize(
-    ("recordings", "width", "message"),
+    ("given", "width", "message"),
     [
         ([np.zeros(20_000, np.uint16)], 7, "width: 7 bits; give 8 to 12"),
         ([np.zeros(20_000, np.uint16)], 13, "width: 13 bits; give 8 to 12"),
@@ -167,26 +161,25 @@ def test_density_finds_widths_under_a_curved_density() -> None:
         ([np.zeros(20_000)], 10, "recording 0: 1 dimensions of float64; give codes in one"),
     ],
 )
-def test_bad_input_is_refused_in_one_line(recordings: list[np.ndarray], width: int, message: str) -> None:
+def test_bad_input_is_refused_in_one_line(given: list[np.ndarray], width: int, message: str) -> None:
     with pytest.raises(CalibrationError) as caught:
-        fit(recordings, width)
+        fit(given, width)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_the_picture_is_drawn(tmp_path: Path, uneven: list[np.ndarray], calibration: Calibration) -> None:
+def test_the_picture_is_drawn(tmp_path: Path) -> None:
     plot = pytest.importorskip("model.training.calibration_plot")
-    plot.draw(calibration, uneven[0], tmp_path / "calibration.svg")
+    plot.draw(calibration(), recordings()[0], tmp_path / "calibration.svg")
     text = (tmp_path / "calibration.svg").read_text()
     assert text.count("<path") > 64
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not find("train"), reason="real recordings not found")
 def test_the_converter_of_real_recordings_is_uneven() -> None:
-    recordings = [
-        formats_codes.LATTICE_MAPPING.to_codes(wav.read(path).samples.reshape(-1)) for path in find("train")[:6]
-    ]
-    halves = [fit(recordings[at::2], 10) for at in (0, 1)]
+    real = [formats_codes.LATTICE_MAPPING.to_codes(wav.read(path).samples.reshape(-1)) for path in find("train")[:6]]
+    halves = [fit(real[at::2], 10) for at in (0, 1)]
     often = np.minimum(halves[0].counts, halves[1].counts) > 2000
     widths = [np.log(np.diff(half.model.edges))[often] for half in halves]
     assert all(half.gain > 0.07 for half in halves)

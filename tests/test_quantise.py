@@ -4,64 +4,45 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fitted import WIDTH, calibration, quantised, recordings
 
 from model.codec.compressor import encode
 from model.codec.decompressor import decode
-from model.formats import wav
-from model.formats.codes import LATTICE_MAPPING
-from model.recordings import synthesise
 from model.spec import range as range_spec
 from model.spec.calibrate import EDGE_FRACTION, GREATEST_STEP, edge_format, even_edges
 from model.spec.calibrated import unpack
 from model.spec.config import CodecConfig
 from model.spec.parameters import ParameterSet
-from model.training.calibration import Calibration, fit
 from model.training.likelihood import POINTS, evidence
-from model.training.quantise import LOG_UNITS, Quantised, quantise, quantise_edges, quantise_steps
+from model.training.quantise import LOG_UNITS, quantise, quantise_edges, quantise_steps
 
 
-@pytest.fixture(scope="module")
-def recordings(tmp_path_factory: pytest.TempPathFactory) -> list[np.ndarray]:
-    paths = synthesise(tmp_path_factory.mktemp("uneven"), channels=6, seconds=2.0, pairs=False)
-    return [LATTICE_MAPPING.to_codes(wav.read(path).samples.reshape(-1)) for path in paths]
+def test_integers_lose_little() -> None:
+    samples = sum(map(len, recordings()))
+    bits = (evidence(calibration().model, recordings()).bits.sum() + WIDTH * len(recordings())) / samples
+    assert quantised().bits == pytest.approx(bits, rel=0.002)
 
 
-@pytest.fixture(scope="module")
-def calibration(recordings: list[np.ndarray]) -> Calibration:
-    return fit(recordings, 10)
+def test_bytes_are_what_was_promised() -> None:
+    frames, parameters = np.stack(recordings(), axis=1), quantised().parameters
+    config = CodecConfig("calibrated", channels=frames.shape[1], width=WIDTH, packet_frames=len(frames))
+    stream = encode(frames, config, parameters=parameters)
+    assert (decode(stream, find=lambda _: parameters).frames == frames).all()
+    assert 8 * len(stream) / frames.size == pytest.approx(quantised().bits, rel=0.003)
 
 
-@pytest.fixture(scope="module")
-def quantised(recordings: list[np.ndarray], calibration: Calibration) -> Quantised:
-    return quantise(calibration, recordings)
-
-
-def test_integers_lose_little(recordings: list[np.ndarray], calibration: Calibration, quantised: Quantised) -> None:
-    samples = sum(map(len, recordings))
-    bits = (evidence(calibration.model, recordings).bits.sum() + 10 * len(recordings)) / samples
-    assert quantised.bits == pytest.approx(bits, rel=0.002)
-
-
-def test_bytes_are_what_was_promised(recordings: list[np.ndarray], quantised: Quantised) -> None:
-    frames = np.stack(recordings, axis=1)
-    config = CodecConfig("calibrated", channels=len(recordings), packet_frames=len(frames))
-    stream = encode(frames, config, parameters=quantised.parameters)
-    assert (decode(stream, find=lambda _: quantised.parameters).frames == frames).all()
-    assert 8 * len(stream) / frames.size == pytest.approx(quantised.bits, rel=0.003)
-
-
-def test_tables_keep_the_calibration(calibration: Calibration, quantised: Quantised) -> None:
-    tables = unpack(ParameterSet.from_bytes(quantised.parameters.to_bytes()), 10)
-    assert np.abs(np.ldexp(tables.edges, -EDGE_FRACTION) - calibration.model.edges)[:-1].max() <= 2 * 0.5**EDGE_FRACTION
-    assert (tables.shifts == calibration.model.shifts).all()
-    assert np.abs(np.ldexp(tables.weights[:-1], -10) - calibration.model.weights).max() <= 2**-11
+def test_tables_keep_the_calibration() -> None:
+    model, tables = calibration().model, unpack(ParameterSet.from_bytes(quantised().parameters.to_bytes()), WIDTH)
+    assert np.abs(np.ldexp(tables.edges, -EDGE_FRACTION) - model.edges)[:-1].max() <= 2 * 0.5**EDGE_FRACTION
+    assert (tables.shifts == model.shifts).all()
+    assert np.abs(np.ldexp(tables.weights[:-1], -10) - model.weights).max() <= 2**-11
     assert tables.weights[-1] == 0
-    assert np.abs(tables.points / (2 * range_spec.HALF) - calibration.model.points).max() < 0.02
+    assert np.abs(tables.points / (2 * range_spec.HALF) - model.points).max() < 0.02
     assert tables.points[-1] == range_spec.HALF
 
 
-def test_even_widths_give_a_set_for_every_width(recordings: list[np.ndarray], calibration: Calibration) -> None:
-    even = quantise(replace(calibration, even=True), recordings[:2]).parameters
+def test_even_widths_give_a_set_for_every_width() -> None:
+    even = quantise(replace(calibration(), even=True), recordings()[:2]).parameters
     for width in (8, 10, 16):
         assert (unpack(even, width).edges == even_edges(width)).all()
 
@@ -82,8 +63,8 @@ def test_edges_that_meet_are_parted_and_stay_in_their_format() -> None:
     assert np.abs(steps[kept] - np.ldexp(widths[kept], form.fraction)).max() <= 1
 
 
-def test_steps_rise_with_the_distance_cancel_and_saturate(calibration: Calibration) -> None:
-    points = calibration.model.points
+def test_steps_rise_with_the_distance_cancel_and_saturate() -> None:
+    points = calibration().model.points
     steps = quantise_steps(np.array([4.0, 0.01, 0.002]), points)
     assert (np.diff(steps, axis=1) >= 0).all()
     assert (steps[:, 0] < 0).all()
