@@ -18,6 +18,7 @@ NAMES_SET, HAS_PEERS = 0x40, 0x80  # bits of a key packet's shape
 VERSION, TINY = 1, 0
 MOST_LANES = 4
 LEAST_WIDTH = 8
+MOST_BYTES = (1 << 24) - 1
 MOST_ZEROS = 15
 WRAP = 1 << 32
 LATTICE, LATTICE_WIDTH = 0xFF, 10
@@ -125,6 +126,7 @@ def read_shape(head: bytes) -> Shape:
     require(profile == CALIBRATED or bits < 16, "shape of a packet of tiny")
     require(profile == TINY or own, "no parameter set is named")
     require(all(peer <= c for c, peer in enumerate(shape.peers)), "peer before channel 0")
+    require(not bits & HAS_PEERS or any(shape.peers), "no channel has a peer")
     return shape
 
 
@@ -187,6 +189,7 @@ def decode_stream(data: bytes, ends: list[int] | None = None, sets: dict[bytes, 
     limits = ends or [sys.maxsize] * stream.shape.channels
     state: Tiny | Calibrated | None = None
     for packet in packets:
+        require(packet.frames * shapes[0].channels * shapes[0].width <= 8 * MOST_BYTES, "more than a packet holds")
         at = len(stream.codes)
         lost = (packet.position - stream.origin - at) % WRAP
         require(lost < WRAP // 2, "position goes back")

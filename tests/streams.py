@@ -79,7 +79,8 @@ def streams(draw: st.DrawFn, name: str) -> tuple[np.ndarray, CodecConfig]:
     profile, width, channels = PROFILES[name], draw(st.integers(8, 16)), draw(st.integers(1, 8))
     peers: tuple[int, ...] = ()
     if profile.peers and draw(st.booleans()):
-        peers = tuple(draw(st.integers(0, channel)) for channel in range(channels))
+        some = tuple(draw(st.integers(0, channel)) for channel in range(channels))
+        peers = some if any(some) else ()
     config = CodecConfig(
         name,
         channels,

@@ -44,6 +44,11 @@ def test_the_limits_themselves_are_valid(field: str, low: int, high: int) -> Non
         assert getattr(CodecConfig.from_mapping({field: value, "packet_frames": 1}), field) == value
 
 
+def test_peers_that_no_channel_has_are_refused() -> None:
+    with pytest.raises(ConfigError, match="peers: no channel has one"):
+        CodecConfig("calibrated", 2, peers=(0, 0))
+
+
 def test_unknown_key_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"chanels: .*did you mean 'channels'"):
         CodecConfig.from_mapping({"chanels": 3})

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from small_container import PROFILES, forged, walk
 
-from model.codec import decompressor
+from model.codec import chain, decompressor
 from model.codec.compressor import encode
 from model.codec.decompressor import Block, Decompressor, Gap, decode
-from model.codec.packet import Damage, Packet, StreamError, scan
+from model.codec.packet import Damage, Packet, StreamError, build, scan
+from model.spec import packet as packet_spec
 from model.spec.config import CodecConfig
 
 
@@ -84,3 +85,16 @@ def test_damage_and_gaps_do_not_depend_on_threads(monkeypatch: pytest.MonkeyPatc
             for gap in result.gaps:
                 lost[gap.start : gap.start + gap.frames] = True
             assert lost.sum() >= 20 and np.array_equal(result.frames[~lost], frames[~lost])
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_packet_names_no_more_codes_than_its_raw_form_could_hold(profile: str) -> None:
+    """A few bytes would make a decoder work for minutes, in gigabytes."""
+    config = CodecConfig(profile, 1 << 16, 8, 1)
+    found = chain.resolve(config, None)
+    named = None if found is None else found.identifier
+    most = 8 * packet_spec.MAX_LENGTH // (8 << 16)
+    for frames, word in ((most, "does not decode"), (most + 1, "more than a packet holds"), (65535, "more than")):
+        data = build(config, 0, frames, key=True, raw=False, payload=b"1", parameter_set=named)
+        with pytest.raises(StreamError, match=word):
+            decode(data)

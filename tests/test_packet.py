@@ -112,6 +112,15 @@ def test_what_this_release_does_not_know_is_refused_by_name(at: int, value: int,
         list(scan(resealed(bytes(data), header)))
 
 
+def test_peers_that_no_channel_has_are_refused() -> None:
+    config = CodecConfig("calibrated", 3, 12, peers=(0, 0, 2))
+    data = bytearray(build(config, 0, 20, key=True, raw=False, payload=b"1", parameter_set=7))
+    assert len(list(scan(bytes(data)))) == 1
+    data[26] = 0
+    with pytest.raises(StreamError, match="none has one"):
+        list(scan(resealed(bytes(data), 27)))
+
+
 @pytest.mark.parametrize(("at", "value"), [(2, 0x04), (2, 0x80), (7, 0)])
 def test_reserved_flags_and_empty_packets_are_not_packets(at: int, value: int) -> None:
     data = bytearray(build(CONFIG, 0, 20, key=False, raw=False, payload=b"12"))

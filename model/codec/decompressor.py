@@ -10,6 +10,7 @@ import numpy as np
 from model.codec import chain, raw
 from model.codec.compressor import FOREVER
 from model.codec.packet import Damage, Packet, Shape, StreamError, scan
+from model.spec import packet as spec
 from model.spec import shipped
 from model.spec.config import MIN_WIDTH, CodecConfig, ConfigError
 from model.spec.parameters import ParameterSet
@@ -206,6 +207,11 @@ class Decompressor:
             self._enter(packet.shape)
         if self.shape is None:
             return None
+        if spec.raw_bytes(packet.frames, self.shape.channels, self.shape.width) > spec.MAX_LENGTH:
+            raise StreamError(
+                f"packet at byte {packet.offset}: {packet.frames} frames of {self.shape.channels} channels, more than "
+                "a packet holds; the encoder is at fault"
+            )
         if self.origin is None:
             self.origin = packet.position
         start = self.next + ((packet.position - self.origin - self.next) & 0xFFFFFFFF)

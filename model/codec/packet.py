@@ -139,6 +139,8 @@ def _shape(fields: tuple[int, ...], parameter_set: int | None, peers: tuple[int,
         raise StreamError(f"packet: profile number {identity & 15} is not known; get a newer release")
     if peers and not profile.peers:
         raise StreamError(f"packet: peers in profile '{profile.name}'; get a newer release")
+    if peers and not any(peers):
+        raise StreamError("packet: says that channels have peers, but none has one; the encoder is at fault")
     if any(distance > channel for channel, distance in enumerate(peers)):
         raise StreamError("packet: a channel's peer stands before the first channel; the encoder is at fault")
     if profile.parameterised != (parameter_set is not None):

@@ -203,7 +203,7 @@ def take_plain(value, ahead, last, data, at, end, width):
     code = 0
     for bits in (width - 8, 8):
         part = value >> (ahead + INTERVAL_BITS - 1 - bits)
-        code = code << bits | part
+        code = (code << bits) + part  # a carry that comes too late makes `part` too great: no encoder wrote it
         value, ahead, last, at = refill(
             value - (part << (ahead + INTERVAL_BITS - 1 - bits)), ahead - bits, last, data, at, end
         )

@@ -23,6 +23,7 @@ from model.formats.pack import pack
 from model.formats.plan import Source
 from model.formats.report import ByteRange, FileGap, Report
 from model.formats.restore import Restorer, StreamRestorer
+from model.spec import packet as spec
 from model.spec.config import CodecConfig
 from model.spec.parameters import ParameterSet
 
@@ -134,7 +135,8 @@ class Container:
                 own = item.shape is None or (
                     (item.shape.width, item.shape.channels) == form and shape in (None, item.shape)
                 )
-                if trusted and own and start + item.frames <= stream.frames:
+                fits = spec.raw_bytes(item.frames, stream.channels, stream.mapping.width) <= spec.MAX_LENGTH
+                if trusted and own and fits and start + item.frames <= stream.frames:
                     frame, shape = start + item.frames, item.shape or shape
                     yield start, item
                     continue

@@ -51,7 +51,7 @@ class CodecConfig:
         Coder lanes, one of the profile's.
     peers : tuple of int
         For each channel, how many channels before it in the frame its peer stands, 1 to 255, or 0 if it has none; empty
-        if no channel has a peer.
+        if no channel has a peer, never all 0.
 
     Raises
     ------
@@ -97,6 +97,8 @@ class CodecConfig:
             return
         if not profile.peers:
             raise ConfigError(f"peers: profile '{self.profile}' has none; leave them out")
+        if not any(self.peers):
+            raise ConfigError("peers: no channel has one; leave them out")
         if len(self.peers) != self.channels:
             raise ConfigError(f"peers: {len(self.peers)} values for {self.channels} channels; give one each, or none")
         for channel, distance in enumerate(self.peers):
@@ -108,7 +110,7 @@ class CodecConfig:
 
     def raw_bytes(self, frames: int) -> int:
         """Bytes of `frames` whole frames stored raw."""
-        return (frames * self.channels * self.width + 7) // 8
+        return packet.raw_bytes(frames, self.channels, self.width)
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:

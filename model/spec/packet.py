@@ -88,6 +88,11 @@ def overhead_bytes(*, key: bool, parameter_set: bool = False, peers: int = 0) ->
     return header_bytes(key=key, parameter_set=parameter_set, peers=peers) + PACKET_CHECK_BYTES
 
 
+def raw_bytes(frames: int, channels: int, width: int) -> int:
+    """Bytes of whole frames stored raw; in a packet, at most `MAX_LENGTH`."""
+    return (frames * channels * width + 7) // 8
+
+
 def lane_length_bytes(raw_bytes: int) -> int:
     """Bytes of one lane's length in a packet that would be `raw_bytes` long if it were stored raw."""
     return (raw_bytes.bit_length() + 7) // 8
