@@ -91,3 +91,29 @@ def test_load_names_the_file(tmp_path: Path) -> None:
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(ConfigError, match=r"set\.spkp: .*SPKP"):
         load(path)
+
+
+def sealed(data: bytes) -> bytes:
+    return data + struct.pack("<I", zlib.crc32(data))
+
+
+def one_table(name: bytes = b"t", bits: int = 8, signed: int = 0, sizes: tuple[int, ...] = (1,)) -> bytes:
+    form = struct.pack(f"<BBBB{len(sizes)}I", bits, 0, signed, len(sizes), *sizes)
+    return bytes((len(name),)) + name + form + b"\1"
+
+
+def test_a_set_has_one_form_so_it_has_one_name() -> None:
+    head = struct.pack("<4sBBH", b"SPKP", 1, 0, 2)
+    first, second = one_table(b"a"), one_table(b"b")
+    assert ParameterSet.from_bytes(sealed(head + first + second)).tables.keys() == {"a", "b"}
+    for tables in (second + first, first + first, first + one_table(b"b", signed=2)):
+        with pytest.raises(ConfigError, match="the one form"):
+            ParameterSet.from_bytes(sealed(head + tables))
+
+
+@pytest.mark.parametrize("sizes", [(2,), ((1 << 32) - 1,), (1 << 16,) * 4, ((1 << 32) - 1,) * 8])
+@pytest.mark.parametrize("bits", [0, 8, 255])
+def test_sizes_that_the_file_does_not_have_take_no_memory(bits: int, sizes: tuple[int, ...]) -> None:
+    data = struct.pack("<4sBBH", b"SPKP", 1, 0, 1) + one_table(bits=bits, sizes=sizes)
+    with pytest.raises(ConfigError, match="too early" if bits == 8 else "1 to 64 bits"):
+        ParameterSet.from_bytes(sealed(data))

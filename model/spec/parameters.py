@@ -13,6 +13,7 @@ The name of the set is the first 8 bytes of the SHA-256 of the serialised form.
 """
 
 import hashlib
+import math
 import struct
 import zlib
 from collections.abc import Mapping
@@ -72,7 +73,7 @@ class ParameterSet:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "ParameterSet":
-        """Read the serialised form; raises `ConfigError` if it is damaged."""
+        """Read the serialised form; raises `ConfigError` if it is damaged, or not the one that `to_bytes` gives."""
         if len(data) < 12 or data[:4] != MAGIC:
             raise ConfigError("parameter set: does not begin with 'SPKP'; give a file made by spikey")
         if struct.unpack("<I", data[-4:])[0] != zlib.crc32(data[:-4]):
@@ -84,7 +85,10 @@ class ParameterSet:
                 f"parameter set: version {version}, profile {number}; this release reads version {VERSION}"
             )
         try:
-            return cls(profile.name, cls._tables(data[:-4], count))
+            found = cls(profile.name, cls._tables(data[:-4], count))
+            if found.to_bytes() != data:
+                raise ValueError("its tables are not written in the one form that gives its name")
+            return found
         except (IndexError, ValueError, struct.error) as error:
             raise ConfigError(f"parameter set: {error}; the program that wrote it is at fault") from None
 
@@ -99,13 +103,16 @@ class ParameterSet:
             bits, fraction, signed, ndim = struct.unpack_from("<BBBB", data, at)
             shape = struct.unpack_from(f"<{ndim}I", data, at + 4)
             at += 4 + 4 * ndim
-            size, number_of = (bits + 7) // 8, int(np.prod(shape, dtype=np.int64))
+            form = Format(bits, fraction, bool(signed))
+            size, number_of = (bits + 7) // 8, math.prod(shape)
+            if number_of * size > len(data) - at:
+                raise ValueError(f"table '{name}' ends too early")
             wide = np.zeros((number_of, 8), np.uint8)
             wide[:, :size] = np.frombuffer(data, np.uint8, number_of * size, at).reshape(number_of, size)
             values = wide.view("<i8").reshape(shape).astype(np.int64)
             if signed:
                 values = (values << (64 - 8 * size)) >> (64 - 8 * size)
-            tables[name] = (Format(bits, fraction, bool(signed)), values)
+            tables[name] = (form, values)
             at += number_of * size
         if at != len(data):
             raise ValueError(f"{len(data) - at} bytes stand behind its last table")
