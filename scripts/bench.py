@@ -70,7 +70,7 @@ def main() -> None:
     """Parse the command line and print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, help="default: the recordings for tests, else synthetic ones")
-    parser.add_argument("--profile", default="tiny", help="names, separated by commas")
+    parser.add_argument("--profile", default="calibrated,tiny", help="names, separated by commas")
     parser.add_argument("--channels", type=int, default=1024, help="of the stream in the second table")
     parser.add_argument("--jobs", type=int, default=1, help="recordings, or parts of the stream, worked on together")
     parser.add_argument("--live", action="store_true", help="the first table with short packets, for a link")

@@ -40,7 +40,6 @@ COLUMNS: Final = ("", "bytes", "ratio_wav", "more bytes", "state")
 STILL: Final = (constant("lms", "STEP", "0"), constant("lms", "QUICK_STEP", "0"))
 NO_GEARS: Final = (constant("lms", "QUICK_STEP", "1"), constant("scale", "GEARS", "((0, 0), (0, 0))"))
 PREDICTED_FIRST: Final = (Change("codec/calibrated.py", "age \\+ frame == 0", "age + frame < 0"),)
-HALF_OF_NOTHING: Final = Change("codec/arithmetic.py", r"\(x \+ .*\) >> shift", "(x + ((1 << shift) >> 1)) >> shift")
 
 
 def width_of(tables: Tables) -> int:
@@ -139,15 +138,10 @@ def parts() -> list[Variant]:
 
 def formats() -> list[Variant]:
     """The law, and the law with one bit less in one of its formats."""
-    edge, centre, difference = calibrate.EDGE_FRACTION - 1, calibrate.CENTRE_FRACTION - 1, lms.DIFFERENCE_FRACTION - 1
+    edge, centre = calibrate.EDGE_FRACTION - 1, calibrate.CENTRE_FRACTION
     weight, logarithm, reciprocal = lms.WEIGHT.fraction - 1, scale.LOG_FRACTION - 1, scale.RECIPROCAL_BITS - 1
     octave, position = scale.OCTAVE >> 1, range_spec.POSITION_FRACTION - 1
     points, probability = range_spec.POINTS >> 1, range_spec.PROBABILITY_BITS - 1
-    coarse_difference = (
-        constant("lms", "DIFFERENCE_FRACTION", str(difference)),
-        Change("spec/lms.py", r"Format\(width, DIFF", "Format(width - 1, DIFF"),
-    )
-    with_it = coarse_difference if centre < lms.DIFFERENCE_FRACTION else ()  # a last value has no fewer fraction bits
     coarse_weight = (
         constant("lms", "WEIGHT", f"Format({lms.WEIGHT.width - 1}, {weight}, signed=True)"),
         constant("lms", "QUICK_STEP", str(lms.QUICK_STEP >> 1)),
@@ -173,11 +167,16 @@ def formats() -> list[Variant]:
             (constant("calibrate", "EDGE_FRACTION", str(edge)),),
             coarser_edges,
         ),
-        Variant(
-            f"last value{' and differences' if with_it else ''}: {centre}",
-            (constant("calibrate", "CENTRE_FRACTION", str(centre)), *with_it, HALF_OF_NOTHING),
+        *(
+            Variant(
+                f"last value and differences: {centre + bit}",
+                (
+                    constant("calibrate", "CENTRE_FRACTION", str(centre + bit)),
+                    Change("spec/lms.py", r"Format\(width, CENTRE", f"Format(width + {bit}, CENTRE"),
+                ),
+            )
+            for bit in (-1, 1)
         ),
-        Variant(f"differences: {difference}", coarse_difference),
         Variant(f"weights: {weight}", coarse_weight, lambda tables: replace(tables, weights=coarser(tables.weights))),
         Variant(
             f"logarithms of the scale: {logarithm}, moving twice as fast",

@@ -90,7 +90,7 @@ def test_nothing_has_no_bits_per_sample() -> None:
 def test_the_command_writes_json(sources: list[Source], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "bench.json"
     folder = sources[0].path.parent
-    assert cli.run(["bench", str(folder), "--live", "--group", "all", "--json", str(out)]) == 0
+    assert cli.run(["bench", str(folder), "--profiles", "tiny", "--live", "--group", "all", "--json", str(out)]) == 0
     text = capsys.readouterr().out
     found = json.loads(out.read_text())
     assert (found["recordings"], found["operating_point"]) == (str(folder), "live")

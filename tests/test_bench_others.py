@@ -212,7 +212,7 @@ def test_a_command_that_fails_is_quoted(fake: Callable[..., None], paths: list[P
 
 def bench(folder: Path, tmp_path: Path, *arguments: str) -> dict:
     out = tmp_path / "bench.json"
-    assert cli.run(["bench", str(folder), "--json", str(out), "--force", *arguments]) == 0
+    assert cli.run(["bench", str(folder), "--profiles", "tiny", "--json", str(out), "--force", *arguments]) == 0
     return json.loads(out.read_text())
 
 

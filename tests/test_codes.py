@@ -98,8 +98,10 @@ def test_long_recordings_are_looked_at_to_the_end() -> None:
 
 
 def test_special_contents() -> None:
-    assert recognise(np.zeros((0, 1), np.int16)) == Mapping("linear", 8, 0)
-    assert recognise(np.zeros(5, np.int16)) == Mapping("linear", 8, 0)
+    assert recognise(np.zeros((0, 1), np.int16)) == Mapping("linear", 8, 8)
+    assert recognise(np.zeros(5, np.int16)) == Mapping("linear", 8, 8)
+    left_justified = Mapping("linear", 12, 4)
+    assert join([recognise(np.zeros(5, np.int16)), left_justified]) == left_justified
     assert recognise(np.array([-32768, 16384], np.int16)).shift == 8
     assert recognise(np.full(5, 128, np.uint8)) == Mapping("linear", 8, 0)
 

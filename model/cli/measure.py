@@ -62,7 +62,7 @@ def synth(
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", type=PATH, required=False)
-@click.option("--profiles", default="tiny", show_default=True, help="Names, separated by commas.")
+@click.option("--profiles", default="calibrated,tiny", show_default=True, help="Names, separated by commas.")
 @click.option("--live", is_flag=True, help="Short packets, for a link.")
 @click.option("--group", type=click.Choice(settings.GROUPS), help="Measure all files in one container as well.")
 @click.option(

@@ -113,7 +113,8 @@ def recognise(samples: np.ndarray) -> Mapping:
         used |= int(np.bitwise_or.reduce(signed))
     if lattice:
         return LATTICE_MAPPING
-    shift = min((used & -used).bit_length() - 1, 8) if used else 0
+    silent = 0 if flat.dtype == np.uint8 else 8  # silence asks for no low bits beside others
+    shift = min((used & -used).bit_length() - 1, 8) if used else silent
     width = max(8, 1 + max((high >> shift).bit_length(), (~(low >> shift)).bit_length()))
     return Mapping("linear", width, shift)
 
