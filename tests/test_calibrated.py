@@ -395,16 +395,3 @@ def test_rubbish_is_refused_or_decodes_to_codes(seed: int, width: int, lanes: in
         assert "its payload does not decode" in str(error)
     else:
         assert frames.shape == (9, 5) and frames.max() < 1 << width
-
-
-@pytest.mark.parametrize(("upper", "good"), [(0x67, True), (0x6F, True), (0x77, True), (0x7F, False)])
-def test_a_carry_that_comes_later_than_an_encoder_puts_it_makes_no_other_code(upper: int, good: bool) -> None:
-    """It comes between the two parts of a code, whose lower one is then one more than its bits can be."""
-    config = CodecConfig("calibrated", 3, 12)
-    payload = bytes((upper, 0xFF, 0xFF, 0xFF, 0x80))
-    data = build(config, 0, 1, key=True, raw=False, payload=payload, parameter_set=EVEN.identifier)
-    if good:
-        assert decode(data).frames.tolist() == [[(upper + 1) << 5, 0, 0]]
-    else:
-        with pytest.raises(StreamError, match="its payload does not decode"):
-            decode(data)

@@ -14,6 +14,10 @@ import page_encoder as page
 import pytest
 
 from model.codec import range as coding
+from model.codec.decompressor import decode
+from model.codec.packet import StreamError, build
+from model.spec import shipped
+from model.spec.config import CodecConfig
 
 GUARD = 0xA5
 
@@ -285,3 +289,17 @@ def test_a_string_of_another_length_or_with_other_bits_is_not_this_one(seed: int
         other = bytearray(string)
         other[bit // 8] ^= 128 >> bit % 8
         assert not read_back(bytes(other), script.steps)
+
+
+@pytest.mark.parametrize(("upper", "good"), [(0x67, True), (0x6F, True), (0x77, True), (0x7F, False)])
+def test_a_carry_that_comes_later_than_an_encoder_puts_it_makes_no_other_code(upper: int, good: bool) -> None:
+    """It comes between the two parts of a code, whose lower one is then one more than its bits can be."""
+    config = CodecConfig("calibrated", 3, 12)
+    payload = bytes((upper, 0xFF, 0xFF, 0xFF, 0x80))
+    named = shipped.default("calibrated").identifier
+    data = build(config, 0, 1, key=True, raw=False, payload=payload, parameter_set=named)
+    if good:
+        assert decode(data).frames.tolist() == [[(upper + 1) << 5, 0, 0]]
+    else:
+        with pytest.raises(StreamError, match="its payload does not decode"):
+            decode(data)
