@@ -81,3 +81,12 @@ def test_other_files_are_no_captures(tmp_path: Path) -> None:
         assert not is_stream(path)
     with pytest.raises(FormatError, match=r"noise\.bin: packets: no intact key packet"):
         read_stream(noise)
+
+
+def test_a_gap_that_memory_does_not_hold_is_said(tmp_path: Path) -> None:
+    config = CodecConfig("tiny", 1 << 16, 8, 1)
+    frame = np.full((1, 1 << 16), 5, np.uint16)
+    path = tmp_path / "c.bin"
+    path.write_bytes(encode(frame, config) + encode(frame, config, position=(1 << 31) - 5))  # 256 TiB
+    with pytest.raises(FormatError, match=r"c\.bin: frames, gaps included: .* cut the capture in parts"):
+        read_stream(path)

@@ -9,8 +9,9 @@ import pytest
 from small_container import PROFILES, SEED, forged, packed, restore, walk
 
 from model.codec.compressor import encode
-from model.codec.packet import Packet, scan
-from model.formats import wav
+from model.codec.packet import Packet, build, scan
+from model.formats import directory, wav
+from model.formats.codes import Mapping
 from model.formats.container import Container, DamagedError, FormatError, Source, pack
 from model.spec.config import CodecConfig
 
@@ -170,3 +171,20 @@ def test_key_packets_of_another_shape_are_damage(tmp_path: Path) -> None:
     report = Container.open(out).verify()
     assert [(g.file, g.start, g.frames) for g in report.gaps] == [("d.wav", 10, 11)]
     assert report.damage[0].offset == stream.offset + len(first)
+
+
+@pytest.mark.parametrize(("frames", "hurt"), [(2048, 0), (2049, 1)])
+def test_a_packet_of_more_codes_than_it_can_hold_is_damage(tmp_path: Path, frames: int, hurt: int) -> None:
+    """However intact: a few bytes would take minutes and gigabytes."""
+    channels = (1 << 13) - 1
+    packet = build(CodecConfig("tiny", channels, 8, 1), 0, frames, key=True, raw=False, payload=b"1")
+    mapping = Mapping("linear", 8)
+    file = directory.FileEntry("", 0, 0, channels, frames, 1, 8, mapping, b"", b"", 0)
+    stream = directory.StreamEntry(mapping, frames, 0, len(packet), (), (0,), (), 1)
+    path = restore(tmp_path / "x.spk", directory.write([stream], [file], []) + packet)
+    container = Container.open(path)
+    report = container.verify()
+    assert [gap.frames for gap in report.gaps] == [frames]
+    assert [(found.offset, found.size) for found in report.damage] == [
+        (container.directory.size, len(packet)) for _ in range(hurt)
+    ]

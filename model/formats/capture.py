@@ -56,7 +56,8 @@ def read_stream(path: Path, parameter_sets: Sequence[ParameterSet] = (), *, jobs
     Raises
     ------
     FormatError
-        If there is no intact key packet, a run contradicts itself, or a parameter set is not known.
+        If there is no intact key packet, a run contradicts itself, a parameter set is not known, or memory does not
+        hold the frames with their gaps.
     """
     data = disk.mapped(path)
     known = {parameters.identifier: parameters for parameters in parameter_sets}
@@ -70,6 +71,8 @@ def read_stream(path: Path, parameter_sets: Sequence[ParameterSet] = (), *, jobs
         raise FormatError(f"{path}: {error}") from None
     except StreamError as error:
         raise FormatError(f"{path}: {error}; capture again") from None
+    except MemoryError as error:
+        raise FormatError(f"{path}: frames, gaps included: {error}; cut the capture in parts") from None
     if not found:
         raise FormatError(f"{path}: packets: no intact key packet; give a capture or a container")
     return tuple(found)
