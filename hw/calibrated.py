@@ -6,7 +6,7 @@ It is the chain that `model/codec/calibrated.py` computes.
 from collections.abc import Sequence
 from typing import Any, Final
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,11 +15,10 @@ from hw.emit import BYTE_LAYOUT
 from hw.frame import COUNTER_BITS, COUNTERS, Frame, input_layout
 from hw.laned import LanedPacket
 from hw.lms import SHIFTS, Lms
-from hw.load import load_layout
+from hw.loader import WORD_LAYOUT, Loader
 from hw.number import connect
 from hw.range import Range
 from hw.scale import Scale
-from model.spec import packet as packet_spec
 from model.spec.config import CodecConfig, ConfigError
 
 MOST_CHANNELS: Final = 1024
@@ -51,10 +50,10 @@ class Calibrated(wiring.Component):
     i : In, stream of `hw.frame.input_layout`, always ready
     o : Out, stream of `hw.emit.BYTE_LAYOUT`
     enable : In
-    load : In, `hw.load.load_layout`
-        The tables of a parameter set, before samples come.
-    parameter_set : In, 64
-        The set's name.
+    parameters : In, stream of `hw.loader.WORD_LAYOUT`
+        Images of parameter sets; taken while nothing is recorded. Nothing is without a set, nor while one comes.
+    loaded : Out
+        A whole set is loaded.
     full : Out
         A sample came sooner than a lane can take it, and is lost.
     dropped_packets, short_frames, long_frames, missing_frames, overruns : Out, u16, saturating
@@ -69,6 +68,7 @@ class Calibrated(wiring.Component):
     """
 
     DEPTH = max(Lms.DEPTH, Scale.DEPTH)
+    FLUSH = 32  # clocks from a sample to the last reading of a table for it, and some more
 
     def __init__(
         self, config: CodecConfig, banks: int = 2, frame_clocks: int = 0, shifts: Sequence[int] = SHIFTS
@@ -91,8 +91,8 @@ class Calibrated(wiring.Component):
                 "i": In(stream.Signature(input_layout(config), always_ready=True)),
                 "o": Out(stream.Signature(BYTE_LAYOUT)),
                 "enable": In(1),
-                "load": In(load_layout(config.width)),
-                "parameter_set": In(8 * packet_spec.PARAMETER_SET.bytes),
+                "parameters": In(stream.Signature(WORD_LAYOUT)),
+                "loaded": Out(1),
                 "full": Out(1),
                 **{name: Out(COUNTER_BITS) for name in COUNTERS},
             }
@@ -116,8 +116,23 @@ class Calibrated(wiring.Component):
         connect(m, range_.o, packet.i)
         connect(m, packet.o, wiring.flipped(self.o))
 
-        m.d.comb += [frame.enable.eq(self.enable), frame.room.eq(packet.room), packet.take.eq(frame.take)]
-        m.d.comb += [stage.load.eq(self.load) for stage in (calibrate, lms, scale, range_)]
-        m.d.comb += [packet.parameter_set.eq(self.parameter_set), self.full.eq(packet.full)]
+        # Tables are written when the last sample that reads them has gone through.
+        m.submodules.loader = loader = Loader(config, len(self.shifts))
+        idle = Signal(range(self.FLUSH + 1), init=self.FLUSH)
+        with m.If(frame.busy):
+            m.d.sync += idle.eq(0)
+        with m.Elif(idle != self.FLUSH):
+            m.d.sync += idle.eq(idle + 1)
+        m.d.comb += [
+            self.parameters.ready.eq((idle == self.FLUSH) & ~frame.busy),
+            loader.i.valid.eq(self.parameters.valid & self.parameters.ready),
+            loader.i.payload.eq(self.parameters.payload),
+            frame.enable.eq(self.enable & loader.loaded & ~self.parameters.valid),
+            packet.parameter_set.eq(loader.parameter_set),
+            self.loaded.eq(loader.loaded),
+            self.full.eq(packet.full),
+        ]
+        m.d.comb += [stage.load.eq(loader.load) for stage in (calibrate, lms, scale, range_)]
+        m.d.comb += [frame.room.eq(packet.room), packet.take.eq(frame.take)]
         m.d.comb += [getattr(self, name).eq(getattr(frame, name)) for name in COUNTERS]
         return m

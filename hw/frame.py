@@ -58,6 +58,8 @@ class Frame(wiring.Component):
         A bank is free.
     take : Out
         A bank is taken, in the clock in which the packet's first sample comes.
+    busy : Out
+        A packet is being recorded.
     dropped_packets, short_frames, long_frames, missing_frames, overruns : Out, u16, saturating
 
     Latency
@@ -86,6 +88,7 @@ class Frame(wiring.Component):
                 "enable": In(1),
                 "room": In(1),
                 "take": Out(1),
+                "busy": Out(1),
                 **{name: Out(COUNTER_BITS) for name in COUNTERS},
             }
         )
@@ -139,6 +142,7 @@ class Frame(wiring.Component):
             stop.eq((~self.enable & ~inside_next) | (begin & ~enable)),
             close.eq(stored_now & ((complete & (left_now == 0)) | stop)),
         ]
+        m.d.comb += self.busy.eq(stored_now)
         m.d.sync += [stored.eq(stored_now & ~close), left.eq(Mux(stop, 0, left_now))]
 
         # The first packet of a recording is a key packet, every key_interval-th, and the next one after a loss.

@@ -1,5 +1,6 @@
 """The parameter set of profile `calibrated`: its tables, their formats, and the integers that they give at a width."""
 
+import zlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +10,7 @@ from model.spec import calibrate, lms, scale
 from model.spec import range as range_spec
 from model.spec.config import ConfigError
 from model.spec.numbers import Format
+from model.spec.packet import PACKET_CHECK_BYTES, PARAMETER_SET
 from model.spec.parameters import ParameterSet
 
 PROFILE: Final = "calibrated"
@@ -126,6 +128,25 @@ def _edges(parameters: ParameterSet, width: int) -> np.ndarray:
     if steps.min() < 1 or steps.max() > calibrate.GREATEST_STEP:
         raise ConfigError(f"parameter table 'edges': give values that rise by 1 to {calibrate.GREATEST_STEP} a code")
     return edges
+
+
+def image(parameters: ParameterSet, width: int) -> np.ndarray:
+    """What loads a set into the gates: words of 16 bits, uint16.
+
+    The edges, points, steps (`fast` in the lower byte, `slow` in the upper), weights but the peer's, and the start
+    scale; the set's name, and the CRC-32 of all these words, each with its least significant word first.
+
+    Raises
+    ------
+    ConfigError
+        As `unpack`.
+    """
+    tables = unpack(parameters, width)
+    steps = (tables.steps[0] & 0xFF) | (tables.steps[1] & 0xFF) << 8
+    parts = (tables.edges, tables.points[1:], steps, tables.weights[:-1], [tables.start])
+    words = (np.concatenate([np.asarray(part, np.int64) for part in parts]) & 0xFFFF).astype("<u2")
+    named = words.tobytes() + parameters.identifier.to_bytes(PARAMETER_SET.bytes, "little")
+    return np.frombuffer(named + zlib.crc32(named).to_bytes(PACKET_CHECK_BYTES, "little"), "<u2")
 
 
 def state_bits(width: int, features: int, *, peer: bool = False) -> int:

@@ -1,0 +1,106 @@
+"""The whole compressor of profile `calibrated` in gates: its bytes are the codec's, its parameter sets are whole."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from hw.calibrated import Calibrated
+from model.codec.compressor import encode
+from model.codec.packet import Packet, scan
+from model.spec import shipped
+from model.spec.calibrated import image
+from model.spec.config import CodecConfig, ConfigError
+from model.spec.parameters import ParameterSet
+from tests.simulate import play
+from tests.test_gates_calibrated import hard_codes
+
+SET = shipped.default("calibrated", lattice=True)
+OUT = ["o.valid", "o.payload.data", "full", "loaded", "dropped_packets", "overruns"]
+
+
+def loading(parameters: ParameterSet, width: int = 10) -> list[dict[str, int]]:
+    return [
+        {"parameters.valid": 1, "parameters.payload.value": int(value), "parameters.payload.first": int(number == 0)}
+        for number, value in enumerate(image(parameters, width))
+    ]
+
+
+def frames_of(codes: np.ndarray, lanes: int, pause: int) -> Iterator[dict[str, int]]:
+    """Samples as fast as lanes take them, `pause` idle clocks after each frame."""
+    for row in codes.tolist():
+        for channel, code in enumerate(row):
+            yield {"i.valid": 1, "i.payload.code": code, "i.payload.mark": int(channel == 0), "enable": 1}
+            yield from [{"enable": 1}] * (4 // lanes - 1)
+        yield from [{"enable": 1}] * pause
+
+
+def quiet_codes(frames: int, channels: int, seed: int) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    walk = np.cumsum(random.normal(0, 1, (frames, channels)), axis=0) + random.normal(0, 6, (frames, channels))
+    return np.clip(walk + 512, 0, 1023).astype(np.int64)
+
+
+def run(config: CodecConfig, words: list[dict[str, int]], idle: int) -> tuple[bytes, list[dict[str, int]]]:
+    seen = play(Calibrated(config), [{**word, "o.ready": 1} for word in words] + [{"o.ready": 1}] * idle, OUT)
+    return bytes(row["o.payload.data"] for row in seen if row["o.valid"]), seen
+
+
+@pytest.mark.parametrize(
+    ("channels", "lanes", "packet_frames", "hard"),
+    [(8, 4, 12, False), (8, 2, 9, True), (8, 1, 10, False), (16, 4, 8, True), (4, 4, 40, False)],
+)
+def test_bytes_are_the_codecs(channels: int, lanes: int, packet_frames: int, hard: bool) -> None:
+    config = CodecConfig("calibrated", channels, 10, packet_frames, 3, lanes)
+    frames = 5 * packet_frames + 2
+    codes = hard_codes(frames, channels, 10) if hard else quiet_codes(frames, channels, lanes)
+    pause = max(6, packet_frames) + (channels * 2 if hard else 0)
+    data, seen = run(config, [*loading(SET), *frames_of(codes, lanes, pause)], 3000)
+    assert not any(row["full"] for row in seen)
+    assert (seen[-1]["overruns"], seen[-1]["dropped_packets"]) == (0, 0)
+    expected = encode(codes.astype(np.uint16), config, parameters=SET)
+    assert data == expected
+    raw = [item.raw for item in scan(data) if isinstance(item, Packet)]
+    assert len(raw) == 6 and any(raw[:-1]) == hard
+
+
+def test_nothing_is_recorded_without_a_whole_set() -> None:
+    config = CodecConfig("calibrated", 4, 10, 5, 3, 4)
+    codes = quiet_codes(10, 4, 1)
+    samples = list(frames_of(codes, 4, 8))
+    damaged = loading(SET)
+    damaged[40]["parameters.payload.value"] ^= 4
+    data, seen = run(config, [*samples, *damaged, *samples], 300)
+    assert data == b"" and not any(row["loaded"] for row in seen)
+
+
+def test_a_set_that_comes_while_it_records_waits_for_the_end() -> None:
+    """The host lowers `enable`, offers the other set, and records anew with it."""
+    config = CodecConfig("calibrated", 4, 10, 50, 3, 4)
+    codes, other = quiet_codes(20, 4, 2), shipped.default("calibrated")
+    samples = list(frames_of(codes, 4, 10))
+    offer = {**loading(other)[0], "enable": 1}
+    while_recording = [*samples[:100], *({**word, **offer} for word in samples[100:105])]
+    words = [*loading(SET), *while_recording, *[{}] * 60, *loading(other), *samples]
+    data, _ = run(config, words, 1200)
+    found = [item for item in scan(data) if isinstance(item, Packet)]
+    assert [packet.shape.parameter_set for packet in found if packet.shape] == [SET.identifier, other.identifier]
+    expected = encode(codes.astype(np.uint16), config, parameters=other, position=found[1].position)
+    assert data[found[1].offset :] == expected
+    first = encode(codes[: found[0].frames].astype(np.uint16), config, parameters=SET)
+    assert data[: found[1].offset] == first
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (CodecConfig("calibrated", 4, 12, 5), "12 bits"),
+        (CodecConfig("calibrated", 6, 10, 5, lanes=4), "lanes: 4 do not share 6 channels"),
+        (CodecConfig("calibrated", 1024, 10, 60, lanes=4), "packet_frames: 60"),
+        (CodecConfig("calibrated", 2, 10, 5, peers=(0, 1)), "without peers"),
+        (CodecConfig("tiny", 2, 10, 5), "profile 'tiny'"),
+    ],
+)
+def test_what_is_not_built_is_refused(config: CodecConfig, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        Calibrated(config)
