@@ -26,16 +26,13 @@ def test_the_default_is_calibrated_with_the_shipped_set_and_peers(here: Path, sp
     spikey("compress", "session")
     found = info(spikey, "session.spk")
     shown = {key: found["streams"][0][key] for key in ("profile", "lanes", "peers", "parameter_set", "set_is")}
-    assert (
-        shown
-        == {
-            "profile": "calibrated",
-            "lanes": 1,
-            "peers": 1,
-            "parameter_set": f"{shipped.default('calibrated').identifier:016x}",  # their edges are not the public ones
-            "set_is": "shipped",
-        }
-    )
+    assert shown == {
+        "profile": "calibrated",
+        "lanes": 1,
+        "peers": 1,
+        "parameter_set": f"{shipped.default('calibrated').identifier:016x}",  # their edges are not the public ones
+        "set_is": "shipped",
+    }
     assert found["ledger"]["peer_tables"] == 2 * found["ledger"]["key_packets"]
     text = spikey("info", "session.spk")
     assert "calibrated" in text and "shipped" in text
