@@ -190,6 +190,7 @@ def refused(sets: Mapping[str, ParameterSet]) -> dict[str, bytes]:
     head, payload = parts(one)
     pair_head, pair_payload = parts(pair)
     loud = np.array([[40], [5], [9]], np.uint16)
+    triple_head, _ = parts(even(np.zeros((1, 3), np.uint16), config(3, 12, 1, 1)))
     loud_head, _ = parts(encode(loud, config(1, 16, 3, 1), parameters=sets["extreme"]))
     two = even(codes, config(1, 10, 20, 2))
     second = two[len(even(codes[:20], config(1, 10, 20, 2))) :]
@@ -210,6 +211,8 @@ def refused(sets: Mapping[str, ParameterSet]) -> dict[str, bytes]:
         "set-of-other-width": seal(head[:16] + sets["mixed"].identifier.to_bytes(8, "little"), payload),
         "eight-lanes": seal(changed(head, 15, head[15] | 0x30), payload),
         "peer-before-channel-0": seal(changed(pair_head, NAMED + 1, 2), pair_payload),
+        "peers-of-none": seal(changed(pair_head, NAMED + 1, 0), pair_payload),
+        "more-than-a-packet-holds": seal(head[:7] + b"\xff" * 2 + head[9:13] + b"\xff" * 2 + head[15:], payload),
         "tiny-with-set": seal(changed(head, 12, 1 << 4), payload),
         "padding": seal(head, changed(payload, -1, payload[-1] | 1)),
         "raw-padding": seal(parts(raw)[0], changed(parts(raw)[1], -1, parts(raw)[1][-1] | 1)),
@@ -220,6 +223,7 @@ def refused(sets: Mapping[str, ParameterSet]) -> dict[str, bytes]:
         "beyond-the-lower-parts": seal(changed(loud_head, 2, 1), bytes.fromhex("00143ffb01c0")),
         "beyond-interval": two[: len(two) - len(second)] + seal(second_head, b"\xff\xff" + second_payload[2:]),
         "not-the-least": not_the_least(sets),
+        "carry-comes-too-late": seal(changed(triple_head, 2, 1), bytes.fromhex("7fffffff80")),
         "plain-above-top": seal(head, changed(payload, 0, payload[0] | 0x80)),
     }
     return {**made, **{name: pair + packet for name, packet in later.items()}}
