@@ -86,7 +86,6 @@ def live(profile: str, channels: int, width: int, rate: int = DEFAULT_RATE, link
     while frames > 1 and worst_latency(of(frames), rate, link) >= LIVE_LATENCY:
         frames -= 1
     if worst_latency(of(frames), rate, link) >= LIVE_LATENCY:
-        raise ConfigError(
-            f"live: {channels} channels at {rate} Hz cannot stay below {LIVE_LATENCY * 1e3:g} ms; use fewer channels"
-        )
+        mend = "use fewer channels" if LIVE_LATENCY * rate > 1 else "a frame alone takes longer; leave it out"
+        raise ConfigError(f"live: {channels} channels at {rate} Hz cannot stay below {LIVE_LATENCY * 1e3:g} ms; {mend}")
     return of(frames)
