@@ -90,7 +90,7 @@ def test_packets_queue_where_draining_takes_longer_than_filling() -> None:
 
 
 def test_what_cannot_be_live_is_refused() -> None:
-    with pytest.raises(ConfigError, match="live: 4 channels at 500 Hz cannot stay below 1 ms; a frame alone takes longer"):
+    with pytest.raises(ConfigError, match="live: 4 channels at 500 Hz cannot stay below 1 ms; a frame alone"):
         operating.live("tiny", 4, 10, rate=500)
-    with pytest.raises(ConfigError, match="live: 4096 channels at 19531 Hz cannot stay below 1 ms; use fewer channels"):
+    with pytest.raises(ConfigError, match="cannot stay below 1 ms; use fewer channels"):
         operating.live("tiny", 4096, 16, link=1_000_000)
