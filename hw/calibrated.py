@@ -54,9 +54,9 @@ class Calibrated(wiring.Component):
         Images of parameter sets; taken while nothing is recorded. Nothing is without a set, nor while one comes.
     loaded : Out
         A whole set is loaded.
-    full : Out
-        A sample came sooner than a lane can take it, and is lost.
     dropped_packets, short_frames, long_frames, missing_frames, overruns : Out, u16, saturating
+    hurried_packets : Out, u16, saturating
+        Packets sent raw because samples came faster than their lanes could take them.
 
     Throughput
     ----------
@@ -93,8 +93,7 @@ class Calibrated(wiring.Component):
                 "enable": In(1),
                 "parameters": In(stream.Signature(WORD_LAYOUT)),
                 "loaded": Out(1),
-                "full": Out(1),
-                **{name: Out(COUNTER_BITS) for name in COUNTERS},
+                **{name: Out(COUNTER_BITS) for name in (*COUNTERS, "hurried_packets")},
             }
         )
 
@@ -130,8 +129,9 @@ class Calibrated(wiring.Component):
             frame.enable.eq(self.enable & loader.loaded & ~self.parameters.valid),
             packet.parameter_set.eq(loader.parameter_set),
             self.loaded.eq(loader.loaded),
-            self.full.eq(packet.full),
         ]
+        with m.If(packet.hurried & (self.hurried_packets != (1 << COUNTER_BITS) - 1)):
+            m.d.sync += self.hurried_packets.eq(self.hurried_packets + 1)
         m.d.comb += [stage.load.eq(loader.load) for stage in (calibrate, lms, scale, range_)]
         m.d.comb += [frame.room.eq(packet.room), packet.take.eq(frame.take)]
         m.d.comb += [getattr(self, name).eq(getattr(frame, name)) for name in COUNTERS]

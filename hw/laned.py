@@ -46,8 +46,8 @@ class LanedPacket(wiring.Component):
         One is taken.
     parameter_set : In, 64
         The name of the set that is loaded.
-    full : Out
-        Samples came so fast that one is lost: see `hw.turns.Turns`.
+    hurried : Out
+        A packet closes for whose strings samples came too fast: it is sent raw, whatever the codec would do.
 
     Model
     -----
@@ -64,7 +64,7 @@ class LanedPacket(wiring.Component):
                 "room": Out(1),
                 "take": In(1),
                 "parameter_set": In(8 * spec.PARAMETER_SET.bytes),
-                "full": Out(1),
+                "hurried": Out(1),
             }
         )
 
@@ -89,7 +89,9 @@ class LanedPacket(wiring.Component):
         m.d.comb += [plain.value.eq(came.code), plain.length.eq(config.width)]
         for name in ("write", "word", "done", "discard"):
             m.d.comb += getattr(raw, name).eq(getattr(plain, name))
-        m.d.comb += [turns.i.valid.eq(self.i.valid), turns.i.payload.eq(came), self.full.eq(turns.full)]
+        m.d.comb += [turns.i.valid.eq(self.i.valid), turns.i.payload.eq(came)]
+        hurried = Signal()
+        m.d.sync += hurried.eq((hurried & ~(self.i.valid & marks.open)) | turns.lost)
         turn = turns.o.payload
         m.d.comb += [
             words.i.valid.eq(turns.o.valid & (turn.marks.sample | (turn.token.kind != 0))),
@@ -111,7 +113,7 @@ class LanedPacket(wiring.Component):
         for lane, size in zip(lanes, sizes, strict=True):
             with m.If(words.o.valid & word.last & (word.lane == lane)):
                 m.d.sync += size.eq(word.bytes)
-        self._describe(m, sizes, delayed(m, done), queue)
+        self._describe(m, sizes, delayed(m, done), hurried, queue)
 
         free = Signal(range(self.banks + 1), init=self.banks)
         forwarded = emit.i.valid & emit.i.ready
@@ -133,7 +135,9 @@ class LanedPacket(wiring.Component):
         wiring.connect(m, emit.o, wiring.flipped(self.o))
         return m
 
-    def _describe(self, m: Module, sizes: list[Signal], ended: Signal, queue: SyncFIFOBuffered) -> None:
+    def _describe(
+        self, m: Module, sizes: list[Signal], ended: Signal, hurried: Signal, queue: SyncFIFOBuffered
+    ) -> None:
         """Number frames; when a packet's strings are complete, queue what is known of it.
 
         The next packet may begin while the strings of the last one end: what is known of that waits in `closed`.
@@ -148,11 +152,13 @@ class LanedPacket(wiring.Component):
                 m.d.sync += number.eq(number + 1)
             with m.If(marks.open):
                 m.d.sync += [position.eq(number), key.eq(marks.key)]
-        known = data.StructLayout({"position": 32, "frames": frames.shape(), "key": 1})
+        known = data.StructLayout({"position": 32, "frames": frames.shape(), "key": 1, "hurried": 1})
         closed, closing = Signal(known), Signal()
         m.d.sync += closing.eq(self.i.valid & marks.close)
+        m.d.comb += self.hurried.eq(closing & hurried)
         with m.If(closing):
             m.d.sync += [closed.position.eq(position), closed.frames.eq(frames), closed.key.eq(key)]
+            m.d.sync += closed.hurried.eq(hurried)
 
         # Clock 1: bytes of the codes as they are, of all and of a lane's.
         shape = range(config.raw_bytes(config.packet_frames) + 1)
@@ -171,7 +177,7 @@ class LanedPacket(wiring.Component):
         length_bytes = Mux(plain < 1 << 8, 1, 2) if config.lanes > 1 else 0
         m.d.comb += [
             coded.eq(total + length_bytes * (config.lanes - 1)),
-            raw.eq((coded >= plain) | (longest > share)),
+            raw.eq((coded >= plain) | (longest > share) | closed.hurried),
         ]
         descriptor = Signal(laned_descriptor(config))
         m.d.sync += [

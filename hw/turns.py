@@ -19,6 +19,7 @@ from model.spec.config import CodecConfig
 CADENCE: Final = 4  # clocks from a token of a lane to its next, at least
 END_TURNS: Final = 3 * CADENCE  # of a packet's end
 DEPTH: Final = 16
+RESERVED: Final = 3  # for tokens with marks: an end, an abort and a begin may follow each other
 
 
 def turn_layout(config: CodecConfig) -> data.StructLayout:
@@ -38,8 +39,8 @@ class Turns(wiring.Component):
     i : In, stream of `hw.range.range_layout`, always ready
     o : Out, stream of `turn_layout`, always ready
         `ended` comes with a packet's last token.
-    full : Out
-        The queue has no room: what comes now is lost.
+    lost : Out
+        The queue has no room for this token: it is lost, but never one with a mark.
 
     Latency
     -------
@@ -58,7 +59,7 @@ class Turns(wiring.Component):
             {
                 "i": In(stream.Signature(range_layout(config), always_ready=True)),
                 "o": Out(stream.Signature(turn_layout(config), always_ready=True)),
-                "full": Out(1),
+                "lost": Out(1),
             }
         )
 
@@ -66,12 +67,14 @@ class Turns(wiring.Component):
         m = Module()
         lanes = self.config.lanes
         came = self.i.payload
+        marks = came.marks
+        marked = marks.open | marks.close | marks.abort
         m.submodules.queue = queue = SyncFIFOBuffered(width=range_layout(self.config).size, depth=DEPTH)
         next_ = Signal(range_layout(self.config))
         m.d.comb += [
             queue.w_data.eq(came.as_value()),
-            queue.w_en.eq(self.i.valid),
-            self.full.eq(self.i.valid & ~queue.w_rdy),
+            queue.w_en.eq(self.i.valid & ~self.lost),
+            self.lost.eq(self.i.valid & ~marked & (queue.w_level >= DEPTH - RESERVED)),
             next_.eq(queue.r_data),
         ]
 

@@ -7,6 +7,7 @@ import pytest
 
 from hw.calibrated import Calibrated
 from model.codec.compressor import encode
+from model.codec.decompressor import decode
 from model.codec.packet import Packet, scan
 from model.spec import shipped
 from model.spec.calibrated import image
@@ -16,7 +17,7 @@ from tests.simulate import play
 from tests.test_gates_calibrated import hard_codes
 
 SET = shipped.default("calibrated", lattice=True)
-OUT = ["o.valid", "o.payload.data", "full", "loaded", "dropped_packets", "overruns"]
+OUT = ["o.valid", "o.payload.data", "hurried_packets", "loaded", "dropped_packets", "overruns"]
 
 
 def loading(parameters: ParameterSet, width: int = 10) -> list[dict[str, int]]:
@@ -56,12 +57,29 @@ def test_bytes_are_the_codecs(channels: int, lanes: int, packet_frames: int, har
     codes = hard_codes(frames, channels, 10) if hard else quiet_codes(frames, channels, lanes)
     pause = max(6, packet_frames) + (channels * 2 if hard else 0)
     data, seen = run(config, [*loading(SET), *frames_of(codes, lanes, pause)], 3000)
-    assert not any(row["full"] for row in seen)
-    assert (seen[-1]["overruns"], seen[-1]["dropped_packets"]) == (0, 0)
+    assert [seen[-1][name] for name in ("overruns", "dropped_packets", "hurried_packets")] == [0, 0, 0]
     expected = encode(codes.astype(np.uint16), config, parameters=SET)
     assert data == expected
     raw = [item.raw for item in scan(data) if isinstance(item, Packet)]
     assert len(raw) == 6 and any(raw[:-1]) == hard
+
+
+@pytest.mark.parametrize(("lanes", "haste"), [(4, 0), (1, 1), (2, 1)])
+def test_packets_in_haste_leave_raw_and_nothing_is_lost(lanes: int, haste: int) -> None:
+    """A sample every clock without an end: four lanes lack the time for ends of packets, fewer any time at all."""
+    config = CodecConfig("calibrated", 8, 10, 2 if lanes == 4 else 12, 3, lanes)
+    codes = quiet_codes(120, 8, 5)
+    fast = [word for word in frames_of(codes, lanes, 0) if "i.valid" in word]
+    data, seen = run(config, [*loading(SET), *fast], 4000)
+    decoded = decode(data, frames=len(codes))
+    raw = sum(item.raw for item in scan(data) if isinstance(item, Packet))
+    assert 0 < seen[-1]["hurried_packets"] <= raw
+    lost = sum(gap.frames for gap in decoded.gaps)
+    assert lost == seen[-1]["dropped_packets"] * config.packet_frames
+    kept = np.ones(len(decoded.frames), bool)
+    for gap in decoded.gaps:
+        kept[gap.start : gap.start + gap.frames] = False
+    assert (decoded.frames[kept] == codes[: len(kept)][kept]).all() and kept.sum() >= 24
 
 
 def test_nothing_is_recorded_without_a_whole_set() -> None:
