@@ -140,7 +140,7 @@ class LanedPacket(wiring.Component):
     ) -> None:
         """Number frames; when a packet's strings are complete, queue what is known of it.
 
-        The next packet may begin while the strings of the last one end: what is known of that waits in `closed`.
+        Further packets may close while the strings of one end: what is known of each waits in a queue.
         """
         config, marks = self.config, self.i.payload.marks
         number, key, position = Signal(32), Signal(), Signal(32)
@@ -153,12 +153,19 @@ class LanedPacket(wiring.Component):
             with m.If(marks.open):
                 m.d.sync += [position.eq(number), key.eq(marks.key)]
         known = data.StructLayout({"position": 32, "frames": frames.shape(), "key": 1, "hurried": 1})
-        closed, closing = Signal(known), Signal()
+        m.submodules.closed = waiting = SyncFIFOBuffered(width=known.size, depth=self.banks)
+        ends, closed, closing = Signal(known), Signal(known), Signal()
         m.d.sync += closing.eq(self.i.valid & marks.close)
-        m.d.comb += self.hurried.eq(closing & hurried)
-        with m.If(closing):
-            m.d.sync += [closed.position.eq(position), closed.frames.eq(frames), closed.key.eq(key)]
-            m.d.sync += closed.hurried.eq(hurried)
+        m.d.comb += [
+            ends.position.eq(position),
+            ends.frames.eq(frames),
+            ends.key.eq(key),
+            ends.hurried.eq(hurried),
+            waiting.w_data.eq(ends),
+            waiting.w_en.eq(closing),
+            closed.eq(waiting.r_data),
+            self.hurried.eq(closing & hurried),
+        ]
 
         # Clock 1: bytes of the codes as they are, of all and of a lane's.
         shape = range(config.raw_bytes(config.packet_frames) + 1)
@@ -189,7 +196,11 @@ class LanedPacket(wiring.Component):
             descriptor.wide.eq(plain >= 1 << 8),
             Cat(descriptor.sizes).eq(Cat(size[: len(descriptor.sizes[0])] for size in sizes)),
         ]
-        m.d.comb += [queue.w_data.eq(descriptor), queue.w_en.eq(delayed(m, ended_1))]
+        m.d.comb += [
+            waiting.r_en.eq(ended_1),
+            queue.w_data.eq(descriptor),
+            queue.w_en.eq(delayed(m, ended_1)),
+        ]
 
 
 def _greatest(values: list[Signal]) -> Any:
