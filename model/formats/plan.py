@@ -225,7 +225,7 @@ def plan(
                 peers=_stream_peers(peers, group, numbers),
                 options=options,
             )
-            found.append(Plan(members, config, _parameters(members[0], config, parameters)))
+            found.append(Plan(members, config, _parameters(members, config, parameters)))
     return found
 
 
@@ -240,13 +240,13 @@ def _shipped(recording: Recording, profile: str) -> ParameterSet:
     return min((shipped.default(profile, lattice=True), even), key=lambda p: len(encode(begin, config, parameters=p)))
 
 
-def _parameters(first: Recording, config: CodecConfig, given: ParameterSet | None) -> ParameterSet | None:
+def _parameters(members: Sequence[Recording], config: CodecConfig, given: ParameterSet | None) -> ParameterSet | None:
     """The set of a stream: the one given, which must fit, or the shipped one that suits its codes."""
     if given is None and find_profile(config.profile).parameterised:
-        return _shipped(first, config.profile)
+        return _shipped(max(members, key=lambda member: member.entry.frames), config.profile)
     try:
         found = chain.resolve(config, given)
         chain.factory(config, found, np.zeros(config.channels, np.int64))
     except ConfigError as error:
-        raise ConfigError(f"{first.path}: {error}") from None
+        raise ConfigError(f"{members[0].path}: {error}") from None
     return found
