@@ -71,8 +71,8 @@ def describe(core: Core, banks: int, frame_clocks: int) -> dict[str, Any]:
         "configuration": configuration(core.config, banks=banks, frame_clocks=frame_clocks),
         "clock": "clk",
         "reset": {"name": "rst", "active": "high", "kind": "synchronous"},
-        "clocks_per_sample": Core.CLOCKS_PER_SAMPLE,
-        "channel_returns_after_clocks": Core.DEPTH,
+        "clocks_per_sample": core.spacing,
+        "channel_returns_after_clocks": core.depth,
         "latency_clocks": core.latency,
         "ports": ports,
     }
@@ -146,7 +146,7 @@ def build_bitstream(
             usage=made.usage,
             timings=made.timings,
             clock_mhz=clock_mhz,
-            clocks_per_sample=Core.CLOCKS_PER_SAMPLE,
+            clocks_per_sample=top.core.spacing,
             latency_clocks=top.core.latency,
             tools=tools.versions(),
         )
@@ -226,6 +226,8 @@ def main(
         return
     if board is None:
         raise BuildError(f"--board: a bitstream needs one of {', '.join(BOARDS)}; or add --target verilog")
+    if profile != "tiny":
+        raise BuildError(f"--profile: no board loads the parameter sets of '{profile}' yet; add --target verilog")
     out = out or Path("build") / f"{board}-{profile}-{channels}"
     report = build_bitstream(
         config,

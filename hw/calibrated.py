@@ -19,6 +19,7 @@ from hw.loader import WORD_LAYOUT, Loader
 from hw.number import connect
 from hw.range import Range
 from hw.scale import Scale
+from hw.turns import CADENCE
 from model.spec.config import CodecConfig, ConfigError
 
 MOST_CHANNELS: Final = 1024
@@ -58,6 +59,11 @@ class Calibrated(wiring.Component):
     hurried_packets : Out, u16, saturating
         Packets sent raw because samples came faster than their lanes could take them.
 
+    Latency
+    -------
+    `LATENCY` clocks at most from a packet's last sample to its first byte, if nothing is being sent; one less with two
+    lanes.
+
     Throughput
     ----------
     `lanes` samples every four clocks, less 12 clocks a packet; a channel may return after `DEPTH` clocks.
@@ -68,6 +74,7 @@ class Calibrated(wiring.Component):
     """
 
     DEPTH = max(Lms.DEPTH, Scale.DEPTH)
+    LATENCY = 44
     FLUSH = 32  # clocks from a sample to the last reading of a table for it, and some more
 
     def __init__(
@@ -83,6 +90,7 @@ class Calibrated(wiring.Component):
         if config.raw_bytes(config.packet_frames) > MOST_RAW_BYTES:
             raise ConfigError(f"packet_frames: {config.packet_frames} frames are too long for the store; give fewer")
         self.config = config
+        self.spacing = max(CADENCE // config.lanes, -(-self.DEPTH // config.channels))
         self.banks = banks
         self.frame_clocks = frame_clocks
         self.shifts = tuple(shifts)

@@ -1,6 +1,6 @@
 """The compressor: `frame -> delta -> rice -> packet`, the chain that `model/codec/tiny.py` computes."""
 
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
@@ -13,8 +13,6 @@ from hw.number import connect
 from hw.packet import Packet
 from hw.rice import Rice
 from model.spec.config import CodecConfig, ConfigError
-
-PROFILES: Final = ("tiny",)  # that gates exist for
 
 
 class Compressor(wiring.Component):
@@ -59,7 +57,7 @@ class Compressor(wiring.Component):
     DEPTH = max(Delta.DEPTH, Rice.DEPTH)
 
     def __init__(self, config: CodecConfig, banks: int = 2, frame_clocks: int = 0) -> None:
-        if config.profile not in PROFILES or config.channels > 1024:
+        if config.profile != "tiny" or config.channels > 1024:
             raise ConfigError(
                 f"channels: {config.channels} of profile '{config.profile}' are not built; give up to 1024 of 'tiny'"
             )
@@ -69,6 +67,7 @@ class Compressor(wiring.Component):
                 f"{max(config.channels, self.DEPTH)}"
             )
         self.config = config
+        self.spacing = -(-self.DEPTH // config.channels)
         self.banks = banks
         self.frame_clocks = frame_clocks
         super().__init__(

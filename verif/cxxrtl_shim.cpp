@@ -37,8 +37,13 @@ int64_t simulation_play(Simulation *s, const uint32_t *words, int64_t clocks, in
         core.p_rst.set<bool>(reset);
         core.p_enable.set<bool>(word & ENABLE);
         core.p_s__axis__tdata.set<uint16_t>(word & 0xFFFF);
-        core.p_s__axis__tvalid.set<bool>(word & VALID);
+        core.p_s__axis__tvalid.set<bool>((word & VALID) && !(word & PARAMETER));
         core.p_s__axis__tuser.set<bool>(word & MARK);
+#ifdef PARAMETERISED
+        core.p_p__axis__tdata.set<uint16_t>(word & 0xFFFF);
+        core.p_p__axis__tvalid.set<bool>((word & VALID) && (word & PARAMETER));
+        core.p_p__axis__tuser.set<bool>(word & MARK);
+#endif
         core.p_m__axis__tready.set<bool>(ready);
         core.step();
         const bool valid = core.p_m__axis__tvalid.get<bool>();

@@ -6,8 +6,10 @@ import os
 from dataclasses import dataclass
 
 from hw.core import Core
-from model.spec import packet
-from model.spec.config import CodecConfig
+from model.formats.codes import LATTICE_WIDTH
+from model.spec import packet, shipped
+from model.spec.config import CodecConfig, find_profile
+from model.spec.parameters import ParameterSet
 
 VARIABLE = "SPIKEY_DESIGN"  # carries a Design into the simulator's process
 
@@ -34,9 +36,16 @@ class Design:
         return Core(self.config, banks=self.banks, frame_clocks=self.frame_clocks)
 
     @property
+    def parameters(self) -> ParameterSet | None:
+        """The set that is loaded, of a parameterised profile: the shipped one for its width."""
+        if not find_profile(self.config.profile).parameterised:
+            return None
+        return shipped.default(self.config.profile, lattice=self.config.width == LATTICE_WIDTH)
+
+    @property
     def spacing(self) -> int:
         """Fewest clocks from one sample to the next at which no channel returns too early."""
-        return -(-Core.DEPTH // self.config.channels)
+        return self.core().spacing
 
     @property
     def calm_spacing(self) -> int:

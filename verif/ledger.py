@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hw.core import Core
+from hw.compressor import Compressor as Gates
 from model.codec.compressor import Compressor
 from model.codec.packet import scan
 from model.spec.config import CodecConfig
@@ -130,7 +130,7 @@ class Reader:
 
     def _sample(self, clock: int, word: int) -> None:
         assert self.channel is not None
-        self.used = [c for c in self.used if clock - c < Core.DEPTH] + [clock]
+        self.used = [c for c in self.used if clock - c < Gates.DEPTH] + [clock]
         if len(self.used) > self.channels:  # in intact frames: this channel was here less than DEPTH clocks ago
             self.ledger.overruns += 1
             if self.recording:

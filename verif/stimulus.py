@@ -12,6 +12,7 @@ ENABLE = 1 << 18
 READY = 1 << 19
 SHY = 1 << 20  # with READY: ready only from the clock after valid was seen
 RESET = 1 << 21
+PARAMETER = 1 << 22  # with VALID, MARK and `tdata` of the port of parameter sets, in place of the samples'
 
 
 def idle(clocks: int, rng: np.random.Generator) -> np.ndarray:
@@ -49,6 +50,19 @@ def samples(
     at = np.cumsum(gaps) - spacing
     words = idle(int(at[-1]) + spacing if len(codes) else 0, rng)
     words[at] = codes.astype(np.uint32) | VALID | ENABLE | np.where(marks, MARK, 0).astype(np.uint32)
+    return words
+
+
+def parameters(image: np.ndarray) -> np.ndarray:
+    """Words that load a parameter set.
+
+    Parameters
+    ----------
+    image : ndarray of uint16
+        As `model.spec.calibrated.image` gives it.
+    """
+    words = image.astype(np.uint32) | PARAMETER | VALID
+    words[0] |= MARK
     return words
 
 

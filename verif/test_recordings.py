@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hw.core import CHAINS
 from model.formats import codes, wav
 from model.recordings import default_recordings
 from model.spec import operating
@@ -16,7 +17,10 @@ from verif import cxxrtl, toolchain
 from verif.design import Design
 from verif.test_volume import through_the_gates
 
-MONO = Design(CodecConfig(channels=1, width=codes.LATTICE_WIDTH, packet_frames=2048, key_interval=9))
+MONO = {
+    profile: Design(CodecConfig(profile, channels=1, width=codes.LATTICE_WIDTH, packet_frames=2048, key_interval=9))
+    for profile in CHAINS
+}
 
 
 def read(path: Path) -> np.ndarray:
@@ -25,11 +29,11 @@ def read(path: Path) -> np.ndarray:
     return codes.recognise(recording.samples).to_codes(recording.samples)
 
 
-def one_file(path: Path, library: Path) -> tuple[int, float]:
+def one_file(profile: str, path: Path, library: Path) -> tuple[int, float]:
     """Clocks and seconds that a file took."""
     recording = read(path)
     assert recording.shape[1] == 1, f"{path}: not mono"
-    run = through_the_gates(MONO, recording, library=library)
+    run = through_the_gates(MONO[profile], recording, library=library)
     return run.clocks, run.seconds
 
 
@@ -45,10 +49,11 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.mark.slow
-def test_every_recording(paths: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
-    library = cxxrtl.build(toolchain.netlist(MONO.core()))
+@pytest.mark.parametrize("profile", CHAINS)
+def test_every_recording(profile: str, paths: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    library = cxxrtl.build(toolchain.netlist(MONO[profile].core()))
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        done = list(pool.map(one_file, paths, [library] * len(paths)))
+        done = list(pool.map(one_file, [profile] * len(paths), paths, [library] * len(paths)))
     assert len(done) == len(paths)
     with capsys.disabled():
         report(f"{len(done)} recordings", sum(clocks for clocks, _ in done), sum(seconds for _, seconds in done))
@@ -68,10 +73,13 @@ def side_by_side(paths: list[Path], channels: int) -> np.ndarray:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("profile", CHAINS)
 @pytest.mark.parametrize("channels", [256, 1024])
-def test_side_by_side(channels: int, paths: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
-    """One sample a clock, as many channels as the platform has."""
-    design = Design(operating.live("tiny", channels, codes.LATTICE_WIDTH))
-    run = through_the_gates(design, side_by_side(paths, channels), spacing=design.spacing)
+def test_side_by_side(profile: str, channels: int, paths: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    """As many channels as the platform has: `tiny` at a sample a clock, `calibrated` at the platform's rate."""
+    design = Design(operating.live(profile, channels, codes.LATTICE_WIDTH))
+    frame_clocks = 0 if profile == "tiny" else operating.LINK_BYTES // operating.DEFAULT_RATE
+    recordings = side_by_side(paths, channels)
+    run = through_the_gates(design, recordings, spacing=design.spacing, frame_clocks=frame_clocks)
     with capsys.disabled():
         report(f"{channels} channels", run.clocks, run.seconds)

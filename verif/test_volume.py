@@ -31,13 +31,19 @@ FAULTY = ("mono", "pair", "three_short", "four_8_bit", "sixteen")
 
 
 def through_the_gates(
-    design: Design, frames: np.ndarray, *, library: Path | None = None, spacing: int | None = None
+    design: Design,
+    frames: np.ndarray,
+    *,
+    library: Path | None = None,
+    spacing: int | None = None,
+    frame_clocks: int = 0,
 ) -> cxxrtl.Run:
     """Demand the codec's bytes from the gates, at a pace at which no packet needs to be dropped."""
-    run = cxxrtl.run(design, frames, library=library, spacing=spacing or design.calm_spacing)
+    pace = spacing or design.calm_spacing
+    run = cxxrtl.run(design, frames, library=library, spacing=pace, frame_clocks=frame_clocks)
     assert not run.trace.violations, run.trace.violations
     packets = -(-len(frames) // design.config.packet_frames)
-    ledger.compare(run.data, encode(frames, design.config), packets)
+    ledger.compare(run.data, encode(frames, design.config, parameters=design.parameters), packets)
     assert set(run.trace.counters.values()) == {0}, run.trace.counters
     return run
 
