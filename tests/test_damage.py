@@ -2,6 +2,7 @@
 
 import itertools
 import shutil
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -188,3 +189,29 @@ def test_a_packet_of_more_codes_than_it_can_hold_is_damage(tmp_path: Path, frame
     assert [(found.offset, found.size) for found in report.damage] == [
         (container.directory.size, len(packet)) for _ in range(hurt)
     ]
+
+
+@pytest.mark.parametrize("packets", [0, 1])
+def test_frames_that_no_disk_holds_are_reported_at_once(tmp_path: Path, packets: int) -> None:
+    """A directory of a few bytes may claim any number; a file that ends before the hole is good nevertheless."""
+    channels, frames, codes = 2, 1 << 45, np.array([[7, 9]] * 5, np.uint16)
+    packet = encode(codes, CodecConfig("tiny", channels, 8, 5)) * packets
+    mapping = Mapping("linear", 8)
+    head = wav.canonical_head(1, 1, 8, 5)
+    crc = zlib.crc32(head + mapping.to_samples(codes[:, 1], np.uint8).tobytes())
+    files = [
+        directory.FileEntry("endless.wav", 0, 0, 1, frames, 1, 8, mapping, b"", b"", 0),
+        directory.FileEntry("five.wav", 0, 1, 1, 5, 1, 8, mapping, head, b"", crc),
+    ]
+    stream = directory.StreamEntry(mapping, frames, 0, len(packet), (), (0, 1), (), 1)
+    container = Container.open(restore(tmp_path / "x.spk", directory.write([stream], files, []) + packet))
+    report = container.verify()
+    lost = [] if packets else [("five.wav", 0, 5)]
+    assert [(gap.file, gap.start, gap.frames) for gap in report.gaps] == [
+        ("endless.wav", 5 * packets, frames - 5 * packets),
+        *lost,
+    ]
+    (tmp_path / "out").mkdir()
+    with pytest.raises(DamagedError, match="--recover"):
+        container.unpack(tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []

@@ -161,20 +161,33 @@ class Container:
         return Decompressor(origin=0, ends=np.array(stream.ends), start=start, find=find, tolerant=True)
 
     def _decode(
-        self, stream: StreamEntry, paths: Sequence[Path | None], jobs: int, progress: Callable[[int], None] | None
+        self,
+        stream: StreamEntry,
+        paths: Sequence[Path | None],
+        jobs: int,
+        progress: Callable[[int], None] | None,
+        *,
+        fill: bool,
     ) -> tuple[list[FileGap], list[ByteRange]]:
-        """Restore the files of `stream` to `paths`; what is missing, and where the container is damaged."""
+        """Restore the files of `stream` to `paths`; what is missing, and where the container is damaged.
+
+        Without `fill`, files that a hole is in are left as they are where it begins: nobody asked for them, and a
+        directory can claim more frames than a disk holds.
+        """
         restorers = [Restorer(self.directory.files[n], path) for n, path in zip(stream.files, paths, strict=True)]
         sink = StreamRestorer(restorers, stream.channels, progress)
         decoder = self._decoder(stream)
         damage: list[ByteRange] = []
+        whole = True
         for item in self._blocks(stream, decoder, jobs=jobs):
             if isinstance(item, Damage):
                 damage.append(ByteRange(item.offset, item.size))
                 continue
-            sink.push(item.start, item.frames)
+            whole = whole and item.start == sink.next
+            if fill or whole:
+                sink.push(item.start, item.frames)
         decoder.finish(stream.frames)
-        sink.finish(stream.frames)
+        sink.finish(stream.frames if fill else sink.next)
         gaps: list[FileGap] = []
         for restorer in restorers:
             missing = list(self._file_gaps(restorer.entry, decoder.gaps))
@@ -191,14 +204,14 @@ class Container:
                 yield FileGap(self.file_name(file), gap.start, frames, file.rate, gap.reason)
 
     def _decode_all(
-        self, paths: Sequence[Path | None], jobs: int, progress: Callable[[int], None] | None
+        self, paths: Sequence[Path | None], jobs: int, progress: Callable[[int], None] | None, *, fill: bool = False
     ) -> tuple[list[FileGap], list[ByteRange]]:
         streams = self.directory.streams
         shares, budget = threads.shares([sum(stream.ends) for stream in streams], jobs), threads.Budget(jobs)
 
         def work(stream: StreamEntry, share: int) -> tuple[list[FileGap], list[ByteRange]]:
             with budget.take(share):
-                return self._decode(stream, [paths[n] for n in stream.files], share, progress)
+                return self._decode(stream, [paths[n] for n in stream.files], share, progress, fill=fill)
 
         with ThreadPoolExecutor(jobs) as pool:
             results = list(pool.map(work, streams, shares))
@@ -291,7 +304,8 @@ class Container:
         work.mkdir()
         try:
             parts = [work / str(n) for n in range(len(paths))]
-            report = self._report([str(path) for path in paths], self._decode_all(parts, jobs, progress))
+            found = self._decode_all(parts, jobs, progress, fill=recover)
+            report = self._report([str(path) for path in paths], found)
             if not report.ok and not recover:
                 raise DamagedError(f"{self.path}: {report}; give --recover to restore the rest", report)
             for path, file in zip(paths, parts, strict=True):
