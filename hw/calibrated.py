@@ -13,10 +13,10 @@ from amaranth.lib.wiring import In, Out
 from hw.calibrate import Calibrate
 from hw.emit import BYTE_LAYOUT
 from hw.frame import COUNTER_BITS, COUNTERS, Frame, input_layout
-from hw.laned import LanedPacket
 from hw.lms import SHIFTS, Lms
 from hw.loader import WORD_LAYOUT, Loader
 from hw.number import connect
+from hw.packet_lanes import PacketLanes
 from hw.range import Range
 from hw.scale import Scale
 from hw.turns import CADENCE
@@ -113,7 +113,7 @@ class Calibrated(wiring.Component):
         m.submodules.lms = lms = Lms(config, self.shifts)
         m.submodules.scale = scale = Scale(config)
         m.submodules.range = range_ = Range(config)
-        m.submodules.packet = packet = LanedPacket(config, self.banks)
+        m.submodules.packet = packet = PacketLanes(config, self.banks)
 
         connect(m, wiring.flipped(self.i), frame.i)
         connect(m, frame.o, calibrate.i)

@@ -12,7 +12,7 @@ from model.spec import packet
 from model.spec.config import CodecConfig
 
 
-def laned_descriptor(config: CodecConfig) -> data.StructLayout:
+def lanes_descriptor(config: CodecConfig) -> data.StructLayout:
     """What is known of a stored packet: `wide` if a lane's length takes two bytes; `sizes` are the strings' bytes."""
     raw = config.raw_bytes(config.packet_frames)
     return data.StructLayout(
@@ -28,7 +28,7 @@ def laned_descriptor(config: CodecConfig) -> data.StructLayout:
     )
 
 
-class LaneEmit(wiring.Component):
+class EmitLanes(wiring.Component):
     """Bytes of the oldest stored packet.
 
     Parameters
@@ -38,7 +38,7 @@ class LaneEmit(wiring.Component):
 
     Members
     -------
-    i : In, stream of `laned_descriptor`
+    i : In, stream of `lanes_descriptor`
         The stored packets in order; taken when a packet has left the store.
     parameter_set : In, 64
     coded : In, stream of unsigned(32)
@@ -67,7 +67,7 @@ class LaneEmit(wiring.Component):
         self.config = config
         super().__init__(
             {
-                "i": In(stream.Signature(laned_descriptor(config))),
+                "i": In(stream.Signature(lanes_descriptor(config))),
                 "parameter_set": In(8 * packet.PARAMETER_SET.bytes),
                 "coded": In(stream.Signature(WORD)),
                 "raw": In(stream.Signature(WORD // 2)),

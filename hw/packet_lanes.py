@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.arithmetic import delayed
 from hw.emit import BYTE_LAYOUT
-from hw.lane_emit import LaneEmit, laned_descriptor
+from hw.emit_lanes import EmitLanes, lanes_descriptor
 from hw.pack import WORD, PackBits
 from hw.range import range_layout
 from hw.store import Store
@@ -26,7 +26,7 @@ def lane_raw_bytes(config: CodecConfig) -> int:
     return -(-config.packet_frames * config.channels // config.lanes * config.width // 8)
 
 
-class LanedPacket(wiring.Component):
+class PacketLanes(wiring.Component):
     """Store, then forward.
 
     Parameters
@@ -78,8 +78,8 @@ class LanedPacket(wiring.Component):
         raw_words = -(-config.raw_bytes(config.packet_frames) // (RAW_WORD // 8))
         m.submodules.coded = coded = Store(coded_words, self.banks, config.lanes, WORD)
         m.submodules.raw = raw = Store(raw_words, self.banks, word=RAW_WORD)
-        m.submodules.emit = emit = LaneEmit(config)
-        descriptor = laned_descriptor(config)
+        m.submodules.emit = emit = EmitLanes(config)
+        descriptor = lanes_descriptor(config)
         m.submodules.queue = queue = SyncFIFOBuffered(width=descriptor.size, depth=self.banks)
 
         # Plain codes are stored as they come; strings when they have been made.
@@ -186,7 +186,7 @@ class LanedPacket(wiring.Component):
             coded.eq(total + length_bytes * (config.lanes - 1)),
             raw.eq((coded >= plain) | (longest > share) | closed.hurried),
         ]
-        descriptor = Signal(laned_descriptor(config))
+        descriptor = Signal(lanes_descriptor(config))
         m.d.sync += [
             descriptor.position.eq(closed.position),
             descriptor.frames.eq(closed.frames),
