@@ -91,7 +91,7 @@ class PacketLanes(wiring.Component):
             m.d.comb += getattr(raw, name).eq(getattr(plain, name))
         m.d.comb += [turns.i.valid.eq(self.i.valid), turns.i.payload.eq(came)]
         hurried = Signal()
-        m.d.sync += hurried.eq((hurried & ~(self.i.valid & marks.open)) | turns.lost)
+        m.d.sync += hurried.eq((hurried & ~(self.i.valid & marks.open)) | turns.lost | (self.i.valid & came.hasty))
         turn = turns.o.payload
         m.d.comb += [
             words.i.valid.eq(turns.o.valid & (turn.marks.sample | (turn.token.kind != 0))),

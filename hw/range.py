@@ -5,7 +5,7 @@ What narrows the interval leaves as a token for `hw.words`, which makes strings 
 
 from typing import Any
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -27,13 +27,17 @@ WHOLE_FALL = spec.PROBABILITY_BITS - spec.ESCAPE.bit_length() + 1  # R * 65528 >
 
 
 def range_layout(config: CodecConfig) -> data.StructLayout:
-    """What a sample does to its lane's string: add `below`, move up by `bits`; if `plain`, `code` follows as it is."""
+    """What a sample does to its lane's string: add `below`, move up by `bits`; if `plain`, `code` follows as it is.
+
+    A `hasty` one came before the lane's interval was known, and is wrong.
+    """
     return data.StructLayout(
         {
             "code": Number(Format(config.width)),
             "below": spec.INTERVAL_BITS,
             "bits": range(spec.INTERVAL_BITS),
             "plain": 1,
+            "hasty": 1,
             "lane": range(config.lanes),
             "marks": MARKS,
         }
@@ -61,7 +65,7 @@ class Range(wiring.Component):
 
     Throughput
     ----------
-    One sample a clock. Four multipliers.
+    One sample a clock, but a lane's only every `DEPTH` clocks: earlier ones are `hasty`. Four multipliers.
 
     Model
     -----
@@ -115,6 +119,9 @@ class Range(wiring.Component):
             plain.eq(token_4.opening | none),
         ]
         lane_5, valid_5, token_5 = delayed(m, lane_4), delayed(m, valid_4), delayed(m, token_4)
+        ahead = ((valid_4 & token_4.marks.sample, lane_4), (valid_5 & token_5.marks.sample, lane_5))
+        hasty = Signal()
+        m.d.comb += hasty.eq(marks.sample & Cat(there & (lane == lane_3) for there, lane in ahead).any())
 
         # Clock 6: the interval is made large again.
         bits = Signal(range(spec.INTERVAL_BITS))
@@ -128,6 +135,7 @@ class Range(wiring.Component):
             out.below.eq(begin),
             out.bits.eq(Mux(token_5.opening, 0, bits)),
             out.plain.eq(plain),
+            out.hasty.eq(delayed(m, delayed(m, hasty))),
             out.lane.eq(lane_5),
             out.marks.eq(token_5.marks),
         ]

@@ -73,10 +73,10 @@ def test_latency(lanes: int, clocks: int) -> None:
     assert next(number for number, row in enumerate(seen) if row["o.valid"]) - last == clocks <= Calibrated.LATENCY
 
 
-@pytest.mark.parametrize(("lanes", "haste"), [(4, 0), (1, 1), (2, 1)])
-def test_packets_in_haste_leave_raw_and_nothing_is_lost(lanes: int, haste: int) -> None:
+@pytest.mark.parametrize(("lanes", "packet_frames"), [(4, 2), (1, 12), (1, 5), (1, 3), (2, 12), (2, 3)])
+def test_packets_in_haste_leave_raw_and_nothing_is_lost(lanes: int, packet_frames: int) -> None:
     """A sample every clock without an end: four lanes lack the time for ends of packets, fewer any time at all."""
-    config = CodecConfig("calibrated", 8, 10, 2 if lanes == 4 else 12, 3, lanes)
+    config = CodecConfig("calibrated", 8, 10, packet_frames, 3, lanes)
     codes = quiet_codes(120, 8, 5)
     fast = [word for word in frames_of(codes, lanes, 0) if "i.valid" in word]
     data, seen = run(config, [*loading(SET), *fast], 4000)
@@ -89,6 +89,32 @@ def test_packets_in_haste_leave_raw_and_nothing_is_lost(lanes: int, haste: int) 
     for gap in decoded.gaps:
         kept[gap.start : gap.start + gap.frames] = False
     assert (decoded.frames[kept] == codes[: len(kept)][kept]).all() and kept.sum() >= 24
+
+
+def test_a_lane_that_outgrows_its_codes_makes_its_packet_raw() -> None:
+    """All lanes together would be smaller than the codes: there is no room for the one."""
+    config = CodecConfig("calibrated", 8, 10, 20, 3, 4)
+    codes = np.full((60, 8), 500)
+    codes[20:40, ::4] = np.random.default_rng(0).integers(0, 1024, (20, 2))
+    data, _ = run(config, [*loading(SET), *frames_of(codes, 4, 20)], 1500)
+    packets = [item for item in scan(data) if isinstance(item, Packet)]
+    assert [packet.raw for packet in packets] == [False, True, False]
+    assert data == encode(codes.astype(np.uint16), config, parameters=SET)
+
+
+def test_no_frame_begins_while_a_set_comes() -> None:
+    """The first words of both come in one clock, with a set loaded and recording enabled."""
+    config = CodecConfig("calibrated", 4, 10, 50, 3, 4)
+    codes, other = quiet_codes(140, 4, 3), shipped.default("calibrated")
+    samples = list(frames_of(codes, 4, 10))
+    words = loading(other)
+    both = [{**sample, **word} for sample, word in zip(samples, words, strict=False)]
+    data, _ = run(config, [*loading(SET), *[{}] * 60, *both, *samples[len(both) :]], 1500)
+    found = [item.shape for item in scan(data) if isinstance(item, Packet) and item.shape]
+    assert [shape.parameter_set for shape in found] == [other.identifier]
+    decoded = decode(data)
+    first = -(-len(words) // 14)  # frames of 14 clocks that began before the set was whole
+    assert decoded.origin == first and (decoded.frames == codes[first:]).all()
 
 
 def test_nothing_is_recorded_without_a_whole_set() -> None:
