@@ -2,6 +2,7 @@
 
 import pytest
 
+from hw.turns import Turns
 from hw.words import Kind, Words
 from model.spec.config import CodecConfig
 from tests.simulate import play
@@ -86,3 +87,15 @@ def test_strings(lanes: int) -> None:
             if lane == lanes - 1:
                 got.append([])
     assert got[:-1] == expected
+
+
+@pytest.mark.parametrize("tokens_before", [12, 13, 14, 29, 30, 31])
+def test_a_full_queue_loses_samples_but_no_marks(tokens_before: int) -> None:
+    config = CodecConfig("calibrated", 4, WIDTH, packet_frames=100, lanes=1)
+    words = [{"i.valid": 1, "i.payload.marks.sample": 1} for _ in range(tokens_before + 1)]
+    words[0]["i.payload.marks.open"] = words[-1]["i.payload.marks.close"] = 1
+    outputs = ["lost", "o.valid", "o.payload.ended", "o.payload.marks.open", "o.payload.marks.sample"]
+    seen = play(Turns(config), words, outputs, idle=120)
+    lost = sum(row["lost"] for row in seen)
+    assert [sum(row["o.valid"] & row[name] for row in seen) for name in outputs[2:]] == [1, 1, len(words) - lost]
+    assert (lost > 0) == (tokens_before > 17)
