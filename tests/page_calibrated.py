@@ -206,7 +206,7 @@ class Channel:
         """Compute mu, q and o."""
         m = 1 << self.width + 5
         total = self.w_peer * peer + sum(w * d for w, d in zip(self.w, self.d, strict=True))
-        self.mu = sat(16 * self.last + rnd(total, 6), -m, m - 1)
+        self.mu = sat(16 * self.last + rnd(total, 6), 1 - m, m - 1)
         index = sat(rnd(self.fast + self.slow, 4), 0, self.greatest)
         self.o, self.q = index >> 4, Q[index & 15]
         self.even = max(self.o - 8, 0)

@@ -72,7 +72,7 @@ def centre(code: int, edges: list[int], width: int) -> int:
 
 def predict(last: int, differences: list[int], weights: list[int], peer: int, width: int) -> int:
     products = sum(w * d for w, d in zip(weights, [*differences, peer], strict=True))
-    return sat(16 * last + rnd(products, 6), -(2 ** (width + 5)), 2 ** (width + 5) - 1)
+    return sat(16 * last + rnd(products, 6), 1 - 2 ** (width + 5), 2 ** (width + 5) - 1)
 
 
 def follow(differences: list[int], shifts: list[int], step: int, width: int) -> list[int]:

@@ -60,7 +60,7 @@ def test_the_state_follows_the_page_and_never_leaves_its_formats(width: int, shi
         peer, age = int(random.choice([-m, -1, 0, 1, m])), int(random.choice([1, 511, 512, 1 << 40]))
         mu = lms.predict(state, 1, peer, edge_limit(width))
         assert mu == page.predict(last, differences, weights, peer, width)
-        assert -edge_limit(width) <= mu < edge_limit(width)
+        assert -edge_limit(width) < mu < edge_limit(width)
         lms.adapt(state, 1, peer, now, mu, age, np.array(shifts), m)
         weights = page.turn(weights, differences, peer, page.sign(16 * now - mu) * (4 if age < 512 else 1))
         differences, last = page.follow(differences, shifts, now - last, width), now
@@ -90,9 +90,9 @@ def test_predictions_at_the_ends_of_everything(width: int, features: int) -> Non
                     state = rows(last, [difference] * features, [weight] * (features + 1))
                     mu = lms.predict(state, 1, peer, limit)
                     exact = 16 * last + Fraction(weight * (features * difference + peer), 64)
-                    assert mu == page.sat((exact + Fraction(1, 2)).__floor__(), -limit, limit - 1)
+                    assert mu == page.sat((exact + Fraction(1, 2)).__floor__(), 1 - limit, limit - 1)
                     seen.add(mu)
-    assert {-limit, limit - 1} <= seen and len(seen) > 30
+    assert {1 - limit, limit - 1} <= seen and len(seen) > 30
 
 
 def test_every_rounding_of_a_prediction() -> None:
@@ -112,7 +112,7 @@ def test_a_residual_is_the_error_in_the_format_of_differences(width: int) -> Non
     for error in range(-2 * limit, 2 * limit, 1 if width == 8 else (1 << (width - 8)) + 1):
         value = page.sat(error // 16, centre.minimum, centre.maximum)
         mu = 16 * value - error
-        if -limit <= mu < limit:
+        if -limit < mu < limit:
             found = lms.residual(value, mu, m)
             assert found == page.sat((error + 8) // 16, -m, m)
             assert form.minimum < found <= form.maximum

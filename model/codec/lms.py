@@ -21,12 +21,15 @@ PRODUCT_FALL = spec.WEIGHT.fraction + calibrate.CENTRE_FRACTION - calibrate.EDGE
 
 @compiled
 def predict(state, channel, peer, limit):
-    """`mu`, in the format of edges, `Rounding.HALF_UP` and `Overflow.SATURATE` to -limit ... limit - 1."""
+    """`mu`, in the format of edges, `Rounding.HALF_UP` and `Overflow.SATURATE` to 1 - limit ... limit - 1.
+
+    So no edge is farther off than 2 * limit - 1.
+    """
     weights = (state.shape[1] + DIFFERENCES) >> 1
     product = state[channel, state.shape[1] - 1] * peer
     for i in range(weights - DIFFERENCES):
         product += state[channel, weights + i] * state[channel, DIFFERENCES + i]
-    return saturate((state[channel, LAST] << VALUE_RISE) + round_half_up(product, PRODUCT_FALL), -limit, limit - 1)
+    return saturate((state[channel, LAST] << VALUE_RISE) + round_half_up(product, PRODUCT_FALL), 1 - limit, limit - 1)
 
 
 @compiled
