@@ -78,7 +78,7 @@ def watch(data: bytes, ends: list[int] | None, sets: dict[bytes, Tables]) -> set
         def predict(self, peer: int) -> None:
             super().predict(peer)
             index, m = 16 * self.o + page_calibrated.Q.index(self.q), 1 << self.width + 5
-            self.bounds("mu", [self.mu], -m, m - 1)
+            self.bounds("mu", [self.mu], 1 - m, m - 1)
             note("index at 0", index == 0)
             note("index at I", index == self.greatest)
 
