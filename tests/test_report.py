@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from hw import budgets, build, report
+from hw.ecp5 import Ecp5
+from hw.ice40 import Ice40
 from hw.report import Report, ReportError, Timing, Usage
 from model.spec.profiles import PROFILES
 
@@ -21,12 +23,16 @@ def nextpnr(achieved: float = 33.758, constraint: float = 20.2527) -> dict[str, 
     return document
 
 
+def utilisation(file: str, text: str) -> Any:
+    return report.parse_utilisation(file, text, Ice40.RESOURCES)
+
+
 # --- reports
 
 
 def test_figures_from_tool_reports() -> None:
     assert report.parse_flip_flops("stat.json", STAT) == 94
-    assert report.parse_utilisation("r.json", json.dumps(nextpnr())) == {
+    assert report.parse_utilisation("r.json", json.dumps(nextpnr()), Ice40.RESOURCES) == {
         "logic_cells": Usage(2319, 5280),
         "multipliers": Usage(0, 8),
         "block_rams": Usage(6, 30),
@@ -42,7 +48,7 @@ def test_figures_from_tool_reports() -> None:
     [
         (report.parse_flip_flops, "{", r"stat: is not JSON"),
         (report.parse_flip_flops, '{"design": {}}', r"stat: has no 'design\.num_cells_by_type'"),
-        (report.parse_utilisation, '{"utilization": {}}', r"stat: has no 'ICESTORM_LC'"),
+        (utilisation, '{"utilization": {}}', r"stat: has no 'ICESTORM_LC'"),
         (report.parse_icetime, "icetime: no", r"stat: no 'Total path delay'"),
     ],
 )
@@ -54,6 +60,24 @@ def test_unknown_reports_are_refused(parse: Any, text: str, message: str) -> Non
 def test_a_wrong_clock_constraint_is_refused() -> None:
     with pytest.raises(ReportError, match=r"r: clock 'clk' is constrained to 12\.000 MHz, not to 20\.25 MHz"):
         report.parse_nextpnr_timing("r", json.dumps(nextpnr(constraint=12)), 20.25)
+
+
+def with_reference(achieved: float) -> str:
+    """A core at 6 MHz, and the 12 MHz that it is divided from."""
+    document = nextpnr(constraint=6)
+    document["fmax"]["crystal"] = {"achieved": achieved, "constraint": 12.00005}
+    return json.dumps(document)
+
+
+def test_a_reference_clock_is_not_the_cores() -> None:
+    assert report.parse_nextpnr_timing("r", with_reference(250), 6, 12)[0] == 33.75
+    assert report.parse_nextpnr_timing("r", with_reference(12.1), 6, 12)[0] == 33.75
+    with pytest.raises(ReportError, match=r"r: clock 'crystal' reaches 11\.900 MHz of 12 MHz"):
+        report.parse_nextpnr_timing("r", with_reference(11.9), 6, 12)
+    with pytest.raises(ReportError, match=r"r: clock 'crystal' is constrained to 12\.000 MHz, not to 6 MHz"):
+        report.parse_nextpnr_timing("r", with_reference(250), 6)
+    with pytest.raises(ReportError, match="r: 'fmax' names no clock"):
+        report.parse_nextpnr_timing("r", json.dumps(nextpnr(constraint=12)), 6, 12)
 
 
 @pytest.mark.parametrize("key", ["fmax", "critical_paths"])
@@ -71,6 +95,9 @@ def a_report(*timings: Timing, clocks_per_sample: int = 1) -> Report:
         usage={"logic_cells": Usage(2319, 5280)},
         timings=timings,
         clock_mhz=20.25,
+        clock_setting="PLL DIVF=53",
+        fmax_judges="nextpnr-ice40 and icetime, the smaller",
+        fmax_verified=timings[0].icetime_mhz is not None,
         clocks_per_sample=clocks_per_sample,
         latency_clocks=12,
         tools={"python": "3.11"},
@@ -81,8 +108,9 @@ def test_fmax_is_the_worst_of_all_seeds_and_both_tools() -> None:
     made = a_report(Timing(1, 33.0, 31.0, "", ""), Timing(2, 28.5, 30.0, "", ""), Timing(3, 40.0, 29.0, "", ""))
     assert [timing.fmax_mhz for timing in made.timings] == [31.0, 28.5, 29.0]
     assert made.fmax_mhz == 28.5
-    assert made.fmax_verified
     document = json.loads(made.to_json())
+    assert document["fmax_verified"] is True and document["fmax_judges"].startswith("nextpnr-ice40 and icetime")
+    assert document["clock_setting"] == "PLL DIVF=53"
     assert document["fmax_mhz"] == 28.5
     assert document["logic_cells"] == {"used": 2319, "available": 5280}
     assert document["seeds"][1]["icetime_mhz"] == 30.0
@@ -100,10 +128,10 @@ def test_realtime_channels(fmax: float, clocks_per_sample: int, channels: int) -
 def test_the_table_shows_what_went_wrong() -> None:
     made = a_report(Timing(1, 33.0, None, "", None))
     made.violations.append("logic_cells is 9, must be at most 8")
-    assert not made.fmax_verified
     table = made.to_table()
     assert "unverified" in table and "over budget: logic_cells is 9, must be at most 8" in table
     assert "2319" in table and "5280" in table
+    assert "PLL DIVF=53" in table and "nextpnr-ice40 and icetime" in table
     assert json.loads(made.to_json())["passed"] is False
 
 
@@ -150,7 +178,8 @@ def test_unreadable_budgets_are_refused(text: str) -> None:
 
 
 def test_the_projects_budgets_are_usable() -> None:
-    figures = a_report(Timing(1, 30, 30, "", "")).figures() | dict.fromkeys([*report.RESOURCES, "flip_flops"], 0)
+    resources = dict.fromkeys([*Ice40.RESOURCES, *Ecp5.RESOURCES, "flip_flops"], 0)
+    figures = a_report(Timing(1, 30, 30, "", "")).figures() | resources
     found = budgets.load()
     for key in found:
         board, profile, channels = key.split("/")

@@ -1,4 +1,7 @@
-"""What stands on every board: a source of samples, the core, a sink of packet bytes, two LEDs and a button."""
+"""What stands on every board: a source of samples, the core, a sink of packet bytes, two LEDs and a button.
+
+The core of a parameterised profile gets its set from a receiver of images as well.
+"""
 
 from typing import Any
 
@@ -43,10 +46,12 @@ class System(wiring.Component):
     core : Core
     source : component with a sample stream `o`
     sink : component with a byte stream `i`
+    images : component with the ports of `hw.boards.image.ImageReceiver`, or None
+        For a core that needs a parameter set.
     pause, alive, fault : ports of 1 pin
         `pause` (in): high stops recording at the next frame; a packet begun is closed. `alive` (out): blinks evenly
         while packets leave, else flashes shortly. `fault` (out): lit after a dropped packet or a broken frame; for
-        good when so many packets were dropped that their counter stands still.
+        good when so many packets were dropped that their counter stands still, and while no parameter set is loaded.
     blink_bits : int
         log2 of the blink period in clocks.
     """
@@ -57,12 +62,14 @@ class System(wiring.Component):
         source: Any,
         sink: Any,
         *,
+        images: Any = None,
         pause: io.PortLike,
         alive: io.PortLike,
         fault: io.PortLike,
         blink_bits: int = BLINK_BITS,
     ) -> None:
         self._parts = core, source, sink
+        self._images = images
         self._pins = pause, alive, fault
         self._blink_bits = blink_bits
         super().__init__({})
@@ -76,8 +83,8 @@ class System(wiring.Component):
         m.submodules.alive = alive = io.FFBuffer("o", alive_pin)
         m.submodules.fault = fault = io.FFBuffer("o", fault_pin)
 
-        enable = Signal()
-        m.d.sync += enable.eq(~pause.i)
+        enable, receiving, loaded = Signal(), Signal(), Signal(init=1)
+        m.d.sync += enable.eq(~pause.i & ~receiving)
         m.d.comb += [
             core.enable.eq(enable),
             core.s_axis_tdata.eq(source.o.payload.code),
@@ -93,6 +100,18 @@ class System(wiring.Component):
         beat = Signal()
         m.d.sync += [blink.eq(blink + 1), beat.eq(blink == 0)]
 
+        if self._images is not None:
+            m.submodules.images = images = self._images
+            m.d.comb += [
+                images.beat.eq(beat),
+                receiving.eq(images.receiving),
+                core.p_axis_tdata.eq(images.o.payload.value),
+                core.p_axis_tuser.eq(images.o.payload.first),
+                core.p_axis_tvalid.eq(images.o.valid),
+                images.o.ready.eq(core.p_axis_tready),
+                loaded.eq(core.loaded),
+            ]
+
         m.submodules.packets = packets = Light()
         m.submodules.faults = faults = Light()
         counters = core.dropped_packets, core.short_frames, core.long_frames, core.missing_frames, core.overruns
@@ -106,6 +125,6 @@ class System(wiring.Component):
             packets.event.eq(core.m_axis_tvalid & core.m_axis_tready & core.m_axis_tlast),
             faults.event.eq((parity != parity_before) | full),
             alive.o.eq(blink[-1] & (packets.lit | blink[-4:-1].all())),
-            fault.o.eq(faults.lit),
+            fault.o.eq(faults.lit | ~loaded),
         ]
         return m

@@ -1,0 +1,168 @@
+"""A parameter set's way to a board: the command that writes the bytes, and the receiver that makes words of them."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from amaranth.lib.io import SimulationPort
+from amaranth.sim import Simulator
+
+from hw import image
+from hw.boards.image import BEGIN, LEAD, LEAD_IN, ImageReceiver, message
+from model.spec import calibrated, shipped
+
+DIVISOR = 4
+BYTE_CLOCKS = 10 * DIVISOR
+BEAT = 16 * BYTE_CLOCKS  # clocks of a beat
+SILENCE = None  # in a line of bytes
+WORDS = np.array([0x0000, 0x55D5, 0xD5D5, 0x5555, 0xFFFF, 0x1234], np.uint16)
+Heard = list[tuple[int, int, int]]
+
+
+def received(line: Sequence[int | None], *, busy: int = 0) -> tuple[Heard, list[int]]:
+    """Words (value, first, clock), and `receiving` in each clock; a word is taken `busy` clocks after it came."""
+    pin = SimulationPort("i", 1)
+    receiver = ImageReceiver(pin, divisor=DIVISOR)
+    taken: Heard = []
+    receiving: list[int] = []
+
+    async def drive(ctx: Any) -> None:
+        ctx.set(pin.i, 1)
+        await ctx.tick().repeat(BEAT)
+        for byte in line:
+            if byte is None:
+                await ctx.tick().repeat(2 * BEAT + 2)
+                continue
+            for level in (0, *(byte >> n & 1 for n in range(8)), 1):
+                ctx.set(pin.i, level)
+                await ctx.tick().repeat(DIVISOR)
+        await ctx.tick().repeat(BYTE_CLOCKS)
+
+    async def take(ctx: Any) -> None:
+        waits = 0
+        while True:
+            valid = ctx.get(receiver.o.valid)
+            ready = valid and waits == busy
+            waits = waits + 1 if valid and not ready else 0
+            ctx.set(receiver.o.ready, ready)
+            ctx.set(receiver.beat, len(receiving) % BEAT == 0)
+            word = ctx.get(receiver.o.payload)
+            await ctx.tick()
+            receiving.append(ctx.get(receiver.receiving))
+            if ready:
+                taken.append((word.value, word.first, len(receiving)))
+
+    simulator = Simulator(receiver)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(drive)
+    simulator.add_testbench(take, background=True)
+    simulator.run()
+    return taken, receiving
+
+
+def plain(heard: Heard) -> list[tuple[int, int]]:
+    return [word[:2] for word in heard]
+
+
+EXPECTED = [(int(word), int(number == 0)) for number, word in enumerate(WORDS)]
+
+
+@pytest.mark.parametrize("busy", [0, 20])
+def test_words_of_two_messages(busy: int) -> None:
+    sent = list(message(WORDS, lead_in=3))
+    heard, receiving = received([*sent, SILENCE, *sent, SILENCE], busy=busy)
+    assert plain(heard) == EXPECTED * 2
+    # Pauses with the lead-in's first byte, before the first word, and goes on after silence.
+    rises = [clock for clock in range(1, len(receiving)) if receiving[clock] and not receiving[clock - 1]]
+    falls = [clock for clock in range(1, len(receiving)) if receiving[clock - 1] and not receiving[clock]]
+    assert len(rises) == len(falls) == 2
+    for number, (rise, fall) in enumerate(zip(rises, falls, strict=True)):
+        first, last = heard[number * len(WORDS)][2], heard[(number + 1) * len(WORDS) - 1][2]
+        assert rise < first - 4 * BYTE_CLOCKS
+        assert last + BEAT - busy - BYTE_CLOCKS < fall < last + 2 * BEAT + BYTE_CLOCKS
+
+
+@pytest.mark.parametrize("lost", [0, 1, 5, 11])
+def test_a_lost_byte_spoils_its_message_only(lost: int) -> None:
+    sent = list(message(WORDS, lead_in=3))
+    spoiled = sent[: 4 + lost] + sent[5 + lost :]
+    heard = plain(received([*spoiled, SILENCE, *sent])[0])
+    assert len(heard) == 2 * len(WORDS) - 1
+    assert heard[: len(WORDS) - 1] != EXPECTED[: len(WORDS) - 1] or lost >= 10
+    assert heard[len(WORDS) - 1 :] == EXPECTED
+
+
+def test_words_that_the_core_does_not_take_spoil_their_message_only() -> None:
+    sent = list(message(WORDS, lead_in=3))
+    heard = plain(received([*sent, SILENCE, SILENCE], busy=3 * BYTE_CLOCKS)[0])
+    assert 0 < len(heard) < len(WORDS)
+
+
+@pytest.mark.parametrize("stray", [[BEGIN, 1, 2], [LEAD, 7, 8, 9], [0xFF], list(b"AT\r")])
+def test_stray_bytes_are_no_image(stray: list[int]) -> None:
+    sent = list(message(WORDS, lead_in=2))
+    assert plain(received([*stray, SILENCE, *sent])[0]) == EXPECTED
+
+
+# --- the command
+
+
+def test_the_command_writes_what_the_board_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = tmp_path / "mine.spkp"
+    own.write_bytes(shipped.named("calibrated-lattice").to_bytes())
+    for name, width, expected in (
+        ([], 10, "calibrated-even"),
+        (["calibrated-even"], 8, "calibrated-even"),
+        (["calibrated-lattice"], 10, "calibrated-lattice"),
+        ([str(own)], 10, "calibrated-lattice"),
+    ):
+        out = tmp_path / "image.bin"
+        assert image.run([*name, "--width", str(width), "--out", str(out)]) == 0
+        parameters = shipped.named(expected)
+        words = calibrated.image(parameters, width)
+        content = out.read_bytes()
+        assert content[:LEAD_IN] == bytes([LEAD]) * LEAD_IN and content[LEAD_IN] == BEGIN
+        assert content[LEAD_IN + 1 :] == words.astype("<u2").tobytes()
+        said = capsys.readouterr().out
+        assert said == f"{out} written: parameter set {parameters.identifier:016x} at {width} bits\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["image.bin", "mine.spkp"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["calibrated-evn"], "SET: 'calibrated-evn' is no file; give a parameter set, *.spkp, or one of calibrated-"),
+        (["noise.bin"], "noise.bin: parameter set: does not begin with 'SPKP'"),
+        (["calibrated-lattice", "--width", "8"], "calibrates a converter of 10 bits, the codes have 8"),
+        (["--width", "12"], "'--width'"),
+        (["other.spkp"], "parameter table 'shifts': (3,); the boards' core is built for (2, 4)"),
+        (["--out", "no/where.bin"], "no/"),
+    ],
+)
+def test_what_cannot_be_sent_gives_one_line_and_no_file(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    reason: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("noise.bin").write_bytes(bytes(100))
+    tables = calibrated.unpack(shipped.default("calibrated"), 10)
+    tables = dataclasses.replace(tables, shifts=np.array([3]), weights=tables.weights[1:])
+    Path("other.spkp").write_bytes(calibrated.pack(tables, 10, even=True).to_bytes())
+    Path("image.bin").write_bytes(b"earlier")
+    assert image.run(["--out", "image.bin", *arguments]) != 0
+    captured = capsys.readouterr()
+    assert captured.err.startswith("hw.image: error: ") and captured.err.count("\n") == 1
+    assert reason in captured.err and captured.out == ""
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["image.bin", "noise.bin", "other.spkp"]
+    assert Path("image.bin").read_bytes() == b"earlier"
+
+
+def test_help_tells_how_to_send(capsys: pytest.CaptureFixture[str]) -> None:
+    assert image.run(["--help"]) == 0
+    assert "cat image.bin > /dev/ttyUSB1" in capsys.readouterr().out

@@ -1,0 +1,42 @@
+"""The ULX3S' design, as far as a netlist: its pins and its clock."""
+
+import re
+
+import pytest
+
+from hw.boards import ulx3s
+from hw.boards.top import OUTPUTS, SOURCES, Top
+from model.spec.operating import DEFAULT_RATE, live
+
+COMMON = {"clk25_0__io": "G2", "button_fire_0__io": "R1", "led_2__io": "C1", "led_0__io": "B2"}
+CODE = ("B11", "A10", "A9", "B9", "A7", "C8", "C6", "A6", "A4", "A2")
+DATA = ("U18", "N17", "N16", "L16", "H18", "F17", "D18", "C18")
+SAMPLES = {
+    **{f"samples_0__code__io[{bit}]": pin for bit, pin in enumerate(CODE)},
+    **{"samples_0__strobe__io": "C11", "samples_0__mark__io": "A11"},
+}
+PACKETS = {
+    **{f"packets_0__data__io[{bit}]": pin for bit, pin in enumerate(DATA)},
+    **{"packets_0__strobe__io": "U17", "packets_0__last__io": "P16", "packets_0__ready__io": "M17"},
+}
+
+
+@pytest.mark.parametrize(
+    ("profile", "channels", "source", "output"),
+    [
+        *(("tiny", 256, source, output) for source in SOURCES for output in OUTPUTS),
+        ("calibrated", 256, "pattern", "uart"),
+        ("calibrated", 1024, "pmod", "pmod"),
+    ],
+)
+def test_ulx3s_becomes_a_netlist(profile: str, channels: int, source: str, output: str) -> None:
+    clock = ulx3s.BOARD.clock(None, profile, channels, DEFAULT_RATE)
+    config = live(profile, channels, 10, DEFAULT_RATE, clock.hz)
+    top = Top(ulx3s.BOARD, clock, config, source=source, output=output, rate=DEFAULT_RATE)
+    plan = ulx3s.platform().prepare(top, "top")
+    pins = dict(re.findall(r'LOCATE COMP "(.+?)" SITE "(.+?)";', plan.files["top.lpf"]))
+    packets = PACKETS if output == "pmod" else {"uart_0__tx__io": "L4"}
+    sets = {"uart_0__rx__io": "M1"} if profile == "calibrated" else {}
+    assert pins == COMMON | (SAMPLES if source == "pmod" else {}) | packets | sets
+    assert re.findall(r'FREQUENCY PORT "(.+?)" (.+?) HZ', plan.files["top.lpf"]) == [("clk25_0__io", "25000000.0")]
+    assert "SB_" not in plan.files["top.il"]
