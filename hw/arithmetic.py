@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 
 
 def round_half_up(x: Value, shift: int) -> Value:
@@ -16,8 +16,23 @@ def wrap_signed(x: Value, width: int) -> Value:
 
 
 def saturate(x: Value, low: int, high: int) -> Value:
-    """The nearest of `low ... high`: `Overflow.SATURATE`."""
-    return Mux(x < low, Const(low), Mux(x > high, Const(high), x))
+    """The nearest of `low ... high`: `Overflow.SATURATE`. `low` is 0, `-high` or `-high - 1`.
+
+    A look at the bits that do not fit is enough, if `high` is all ones; otherwise it takes a comparator.
+    """
+    bits = high.bit_length()
+    whole = high + 1 == 1 << bits
+    if low not in (0, -high, -high - 1) or (low and not whole):
+        raise ValueError(f"limits of {low} and {high} are not built; give a low one of 0")
+    negative = x[-1] if x.shape().signed else Const(0, 1)
+    beyond = x[bits:]
+    over = ~negative & (beyond.any() if whole else beyond.any() | (x[:bits] > high))
+    if low == 0:
+        return Mux(negative, 0, Mux(over, high, x[:bits]))
+    under = negative & ~beyond.all()
+    if low == -high:
+        under |= negative & ~x[:bits].any()
+    return Mux(under, Const(low, Shape(bits + 1, signed=True)), Mux(over, high, x[: bits + 1].as_signed()))
 
 
 def sign(x: Value) -> Value:
@@ -31,13 +46,6 @@ def delayed(m: Module, value: Any) -> Any:
     register = Signal.like(value, name="delayed")
     m.d.sync += register.eq(value)
     return register
-
-
-def multiply(m: Module, a: Value, b: Value) -> Signal:
-    """The product, registered: one hard multiplier where the target has them, with its output register inside."""
-    product = Signal(Value.cast(a * b).shape(), reset_less=True, name="product")
-    m.d.sync += product.eq(a * b)
-    return product
 
 
 def bit_length(m: Module, x: Value) -> Signal:

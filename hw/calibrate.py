@@ -7,40 +7,37 @@ from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.arithmetic import round_half_up
-from hw.frame import frame_layout
 from hw.load import Table, load_layout
-from hw.marks import MARKS
-from hw.memory import SinglePortRam
+from hw.memory import SinglePortRam, table
 from hw.number import Number
+from hw.turns import sample_layout
 from model.spec.calibrate import CENTRE_FRACTION, EDGE_FRACTION, GREATEST_STEP, centre_format, edge_format
 from model.spec.config import CodecConfig
 from model.spec.lms import QUICK_FRAMES
-from model.spec.numbers import Format
 from model.spec.scale import GEARS
 
+PASSED = ("least", "greatest", "first", "frame")
 PACE = data.StructLayout({"opening": 1, "quick": 1, "gear": range(max(gear for _, gear in GEARS) + 1)})
 
 
-def upper_format(width: int) -> Format:
-    """Format of a code's upper edge: that of the last code may lie one above the format of edges."""
-    return Format(width + EDGE_FRACTION + 1, EDGE_FRACTION, signed=True)
+STEP = range(GREATEST_STEP + 1)  # from a code's lower edge to its upper one
 
 
 def calibrate_layout(config: CodecConfig) -> data.StructLayout:
-    """A sample with its place in the calibrated domain."""
+    """A sample's place in the calibrated domain; what else is to know of it: `hw.turns.sample_layout`."""
     return data.StructLayout(
         {
-            "code": Number(Format(config.width)),
             "lower": Number(edge_format(config.width)),
-            "upper": Number(upper_format(config.width)),
+            "step": STEP,
             "value": Number(centre_format(config.width)),
             "pace": PACE,
-            "channel": range(config.channels),
-            "marks": MARKS,
+            "least": 1,  # code 0
+            "greatest": 1,  # the last code
+            "first": 1,
+            "frame": 1,
         }
     )
 
@@ -54,7 +51,9 @@ class Calibrate(wiring.Component):
 
     Members
     -------
-    i : In, stream of `hw.frame.frame_layout`, always ready
+    advance : In
+        A token comes: what this block remembers moves on.
+    i : In, stream of `hw.turns.sample_layout`, always ready
     o : Out, stream of `calibrate_layout`, always ready
     load : In, `hw.load.load_layout`
         Edges; while a word comes, no sample may.
@@ -73,13 +72,13 @@ class Calibrate(wiring.Component):
     """
 
     LATENCY = 2
-    DEPTH = 1
 
     def __init__(self, config: CodecConfig) -> None:
         self.config = config
         super().__init__(
             {
-                "i": In(stream.Signature(frame_layout(config), always_ready=True)),
+                "advance": In(1, init=1),
+                "i": In(stream.Signature(sample_layout(config), always_ready=True)),
                 "o": Out(stream.Signature(calibrate_layout(config), always_ready=True)),
                 "load": In(load_layout(config.width)),
             }
@@ -91,7 +90,7 @@ class Calibrate(wiring.Component):
         codes = 1 << width
         edge_number = Number(edge_format(width))
         m.submodules.edges = edges = SinglePortRam(codes, edge_number.as_shape().width)
-        m.submodules.steps = steps = Memory(shape=range(GREATEST_STEP + 1), depth=codes, init=[])
+        m.submodules.steps = steps = table(STEP, codes)
         write_step, read_step = steps.write_port(), steps.read_port()
 
         # Edge n is stored as such for code n, and as the step from edge n - 1 for code n - 1.
@@ -100,7 +99,7 @@ class Calibrate(wiring.Component):
         with m.If(writing):
             m.d.sync += before.eq(word.value)
         m.d.comb += [
-            edges.enable.eq(writing | self.i.valid),
+            edges.enable.eq(writing | (self.i.valid & self.advance)),
             edges.write.eq(writing),
             edges.address.eq(Mux(writing, word.address[:width], self.i.payload.code)),
             edges.value.eq(word.value),
@@ -111,23 +110,26 @@ class Calibrate(wiring.Component):
         ]
         # Edge 2**width has no room in the first memory, where its address is that of edge 0.
         with m.If(word.address[width]):
-            m.d.comb += edges.enable.eq(self.i.valid)
+            m.d.comb += edges.enable.eq(0)
 
         # Frames since the last key packet began.
-        age, age_now, marks = Signal(range(QUICK_FRAMES + 1)), Signal(range(QUICK_FRAMES + 1)), self.i.payload.marks
+        age, age_now, sample = Signal(range(QUICK_FRAMES + 1)), Signal(range(QUICK_FRAMES + 1)), self.i.payload
         m.d.comb += age_now.eq(age)
-        with m.If(marks.open & marks.key):
+        with m.If(sample.key):
             m.d.comb += age_now.eq(0)
-        with m.Elif(marks.frame & (age != QUICK_FRAMES)):
+        with m.Elif(sample.frame & (age != QUICK_FRAMES)):
             m.d.comb += age_now.eq(age + 1)
         with m.If(self.i.valid):
             m.d.sync += age.eq(age_now)
 
-        valid, sample, pace = Signal(), Signal(frame_layout(self.config)), Signal(PACE)
+        valid, known, pace = Signal(), Signal(data.StructLayout(dict.fromkeys(PASSED, 1))), Signal(PACE)
         (first_frames, first_gear), (second_frames, second_gear) = GEARS
         m.d.sync += [
             valid.eq(self.i.valid),
-            sample.eq(self.i.payload),
+            known.first.eq(sample.first),
+            known.frame.eq(sample.frame),
+            known.least.eq(sample.code == 0),
+            known.greatest.eq(sample.code == codes - 1),
             pace.opening.eq(age_now == 0),
             pace.quick.eq(age_now < QUICK_FRAMES),
             pace.gear.eq(Mux(age_now < first_frames, first_gear, Mux(age_now < second_frames, second_gear, 0))),
@@ -140,12 +142,10 @@ class Calibrate(wiring.Component):
         m.d.comb += [lower.eq(edges.data), total.eq((lower << 1) + read_step.data)]
         m.d.sync += [
             self.o.valid.eq(valid),
-            out.code.eq(sample.code),
             out.lower.eq(lower),
-            out.upper.eq(lower + read_step.data),
+            out.step.eq(read_step.data),
             out.value.eq(Mux(centre > greatest, greatest, centre)),
             out.pace.eq(pace),
-            out.channel.eq(sample.channel),
-            out.marks.eq(sample.marks),
         ]
+        m.d.sync += [getattr(out, name).eq(getattr(known, name)) for name in PASSED]
         return m

@@ -6,7 +6,7 @@ It is the chain that `model/codec/calibrated.py` computes.
 from collections.abc import Sequence
 from typing import Any, Final
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import EnableInserter, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,13 +15,15 @@ from hw.emit import BYTE_LAYOUT
 from hw.frame import COUNTER_BITS, COUNTERS, Frame, input_layout
 from hw.lms import SHIFTS, Lms
 from hw.loader import WORD_LAYOUT, Loader
+from hw.memory import DelayLine
 from hw.number import connect
 from hw.packet_lanes import PacketLanes
 from hw.range import Range
 from hw.scale import Scale
-from hw.turns import CADENCE
+from hw.turns import SLOTS, Turns, token_layout
 from model.spec.config import CodecConfig, ConfigError
 
+STAGES: Final = ("calibrate", "lms", "scale", "range")
 MOST_CHANNELS: Final = 1024
 MOST_RAW_BYTES: Final = (1 << 16) - 1
 
@@ -56,8 +58,6 @@ class Calibrated(wiring.Component):
     loaded : Out
         A whole set is loaded.
     dropped_packets, short_frames, long_frames, missing_frames, overruns : Out, u16, saturating
-    hurried_packets : Out, u16, saturating
-        Packets sent raw because samples came faster than their lanes could take them.
 
     Latency
     -------
@@ -66,7 +66,7 @@ class Calibrated(wiring.Component):
 
     Throughput
     ----------
-    `lanes` samples every four clocks, less 12 clocks a packet; a channel may return after `DEPTH` clocks.
+    A sample of a lane every `hw.turns.SLOTS` clocks, less as many times `hw.turns.END_ROUNDS` a packet.
 
     Model
     -----
@@ -75,7 +75,7 @@ class Calibrated(wiring.Component):
 
     DEPTH = max(Lms.DEPTH, Scale.DEPTH)
     LATENCY = 44
-    FLUSH = 32  # clocks from a sample to the last reading of a table for it, and some more
+    FLUSH = 24  # tokens from `turns` to the last use of one, and some more
 
     def __init__(
         self, config: CodecConfig, banks: int = 2, frame_clocks: int = 0, shifts: Sequence[int] = SHIFTS
@@ -90,7 +90,7 @@ class Calibrated(wiring.Component):
         if config.raw_bytes(config.packet_frames) > MOST_RAW_BYTES:
             raise ConfigError(f"packet_frames: {config.packet_frames} frames are too long for the store; give fewer")
         self.config = config
-        self.spacing = max(CADENCE // config.lanes, -(-self.DEPTH // config.channels))
+        self.spacing = -(-Turns.frame_slots(config, self.DEPTH) // config.channels)
         self.banks = banks
         self.frame_clocks = frame_clocks
         self.shifts = tuple(shifts)
@@ -101,46 +101,58 @@ class Calibrated(wiring.Component):
                 "enable": In(1),
                 "parameters": In(stream.Signature(WORD_LAYOUT)),
                 "loaded": Out(1),
-                **{name: Out(COUNTER_BITS) for name in (*COUNTERS, "hurried_packets")},
+                **{name: Out(COUNTER_BITS) for name in COUNTERS},
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
-        m.submodules.frame = frame = Frame(config, self.DEPTH, self.frame_clocks)
-        m.submodules.calibrate = calibrate = Calibrate(config)
-        m.submodules.lms = lms = Lms(config, self.shifts)
-        m.submodules.scale = scale = Scale(config)
-        m.submodules.range = range_ = Range(config)
+        calibrate, lms, scale, range_ = Calibrate(config), Lms(config, self.shifts), Scale(config), Range(config)
+        beside = DelayLine(token_layout(config), sum(stage.LATENCY for stage in (calibrate, lms, scale, range_)))
+        m.submodules.frame = frame = Frame(config, 1, self.frame_clocks)
+        m.submodules.turns = turns = Turns(config, self.DEPTH, self.FLUSH)
         m.submodules.packet = packet = PacketLanes(config, self.banks)
+        m.submodules.loader = loader = Loader(config, len(self.shifts))
+
+        # What is behind `turns` moves on with a token, and when a table is written.
+        advance = Signal()
+        m.d.comb += [advance.eq(turns.advance | loader.load.write), packet.advance.eq(advance)]
+        for name, stage in zip(STAGES, (calibrate, lms, scale, range_), strict=True):
+            m.submodules[name] = EnableInserter(advance)(stage)
+            m.d.comb += [stage.advance.eq(advance), stage.load.eq(loader.load)]
+        m.submodules.beside = EnableInserter(advance)(beside)
 
         connect(m, wiring.flipped(self.i), frame.i)
-        connect(m, frame.o, calibrate.i)
+        connect(m, frame.o, turns.i)
+        connect(m, turns.o, calibrate.i)
         connect(m, calibrate.o, lms.i)
         connect(m, lms.o, scale.i)
         connect(m, scale.o, range_.i)
-        connect(m, range_.o, packet.i)
         connect(m, packet.o, wiring.flipped(self.o))
-
-        # Tables are written when the last sample that reads them has gone through.
-        m.submodules.loader = loader = Loader(config, len(self.shifts))
-        idle = Signal(range(self.FLUSH + 1), init=self.FLUSH)
-        with m.If(frame.busy):
-            m.d.sync += idle.eq(0)
-        with m.Elif(idle != self.FLUSH):
-            m.d.sync += idle.eq(idle + 1)
         m.d.comb += [
-            self.parameters.ready.eq((idle == self.FLUSH) & ~frame.busy),
-            loader.i.valid.eq(self.parameters.valid & self.parameters.ready),
+            packet.codes.valid.eq(frame.o.valid),
+            packet.codes.payload.eq(frame.o.payload),
+            scale.ahead.eq(lms.ahead),
+            beside.i.eq(turns.token),
+            packet.token.eq(beside.o),
+            packet.part.eq(range_.o),
+            packet.load.eq(loader.load),
+            frame.full.eq(turns.full),
+            frame.room.eq(packet.room),
+            packet.take.eq(frame.take),
+        ]
+        m.d.comb += [getattr(self, name).eq(getattr(frame, name)) for name in COUNTERS]
+
+        # Tables are written when the last sample that reads them has gone through. A set that is offered keeps frames
+        # from beginning in the clocks after this one, so it is taken if none had begun in this one.
+        still = Signal()
+        m.d.sync += still.eq(self.parameters.valid & ~frame.busy & ~turns.busy)
+        m.d.comb += [
+            self.parameters.ready.eq(loader.i.ready & still),
+            loader.i.valid.eq(self.parameters.valid & still),
             loader.i.payload.eq(self.parameters.payload),
             frame.enable.eq(self.enable & loader.loaded & ~self.parameters.valid),
-            packet.parameter_set.eq(loader.parameter_set),
             self.loaded.eq(loader.loaded),
         ]
-        with m.If(packet.hurried & (self.hurried_packets != (1 << COUNTER_BITS) - 1)):
-            m.d.sync += self.hurried_packets.eq(self.hurried_packets + 1)
-        m.d.comb += [stage.load.eq(loader.load) for stage in (calibrate, lms, scale, range_)]
-        m.d.comb += [frame.room.eq(packet.room), packet.take.eq(frame.take)]
-        m.d.comb += [getattr(self, name).eq(getattr(frame, name)) for name in COUNTERS]
         return m

@@ -53,7 +53,6 @@ class Core(wiring.Component):
     p_axis_tvalid : In
     p_axis_tready : Out
     loaded : Out
-    hurried_packets : Out, u16, saturating
         These five in profile `calibrated` only: see `hw.calibrated.Calibrated`.
     """
 
@@ -67,7 +66,6 @@ class Core(wiring.Component):
             "p_axis_tvalid": In(1),
             "p_axis_tready": Out(1),
             "loaded": Out(1),
-            "hurried_packets": Out(COUNTER_BITS),
         }
         super().__init__(
             {
@@ -122,6 +120,5 @@ class Core(wiring.Component):
                 core.parameters.valid.eq(self.p_axis_tvalid),
                 self.p_axis_tready.eq(core.parameters.ready),
                 self.loaded.eq(core.loaded),
-                self.hurried_packets.eq(core.hurried_packets),
             ]
         return m

@@ -2,30 +2,16 @@
 
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Array, Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.emit import BYTE_LAYOUT, checker, header, send
+from hw.describe import PACKET_WORDS, Word
+from hw.describe import WORD as FIELD_WORD
+from hw.emit import BYTE_LAYOUT, checker, send
 from hw.pack import WORD
 from model.spec import packet
-from model.spec.config import CodecConfig
-
-
-def lanes_descriptor(config: CodecConfig) -> data.StructLayout:
-    """What is known of a stored packet: `wide` if a lane's length takes two bytes; `sizes` are the strings' bytes."""
-    raw = config.raw_bytes(config.packet_frames)
-    return data.StructLayout(
-        {
-            "position": 8 * next(f.bytes for f in packet.HEADER if f.name == "position"),
-            "frames": range(config.packet_frames + 1),
-            "length": range(raw + 1),
-            "raw": 1,
-            "key": 1,
-            "wide": 1,
-            "sizes": data.ArrayLayout(range(raw // config.lanes + 2), config.lanes),
-        }
-    )
+from model.spec.config import CodecConfig, find_profile
 
 
 class EmitLanes(wiring.Component):
@@ -38,9 +24,12 @@ class EmitLanes(wiring.Component):
 
     Members
     -------
-    i : In, stream of `lanes_descriptor`
-        The stored packets in order; taken when a packet has left the store.
-    parameter_set : In, 64
+    there : In
+        There is a packet.
+    address, data : Out, In
+        The words that describe it, of `hw.describe`.
+    release : Out
+        It has left.
     coded : In, stream of unsigned(32)
         Words of the lane `read_lane`.
     raw : In, stream of unsigned(16)
@@ -50,11 +39,11 @@ class EmitLanes(wiring.Component):
 
     Latency
     -------
-    1 clock from a packet at `i` to its first byte at `o`.
+    1 clock from `there` to the first byte at `o`.
 
     Throughput
     ----------
-    One byte a clock, as long as the store has words.
+    One byte a clock, as long as the store has words, less `PAUSE` clocks before each lane.
 
     Model
     -----
@@ -62,13 +51,16 @@ class EmitLanes(wiring.Component):
     """
 
     LATENCY = 1
+    PAUSE = 4
 
     def __init__(self, config: CodecConfig) -> None:
         self.config = config
         super().__init__(
             {
-                "i": In(stream.Signature(lanes_descriptor(config))),
-                "parameter_set": In(8 * packet.PARAMETER_SET.bytes),
+                "there": In(1),
+                "address": Out(range(PACKET_WORDS)),
+                "data": In(FIELD_WORD),
+                "release": Out(1),
                 "coded": In(stream.Signature(WORD)),
                 "raw": In(stream.Signature(WORD // 2)),
                 "rewind_coded": Out(1),
@@ -82,47 +74,85 @@ class EmitLanes(wiring.Component):
         m = Module()
         m.submodules.header_check = header_check = checker(packet.HEADER_CHECK)
         m.submodules.packet_check = packet_check = checker(packet.PACKET_CHECK)
-        config, descriptor = self.config, self.i.payload
+        lanes = self.config.lanes
 
         byte, valid, last = Signal(8), Signal(), Signal()
         step = send(m, self.o, byte, valid, last)
         m.d.comb += [header_check.data.eq(byte), packet_check.data.eq(byte), packet_check.valid.eq(step)]
 
-        fields = header(config, descriptor)
-        fields += [self.parameter_set.word_select(n, 8) for n in range(packet.PARAMETER_SET.bytes)]
-        lengths = Array(self._lengths(descriptor))
-        index = Signal(range(max(len(fields), len(lengths))))
-        left, lane = Signal(range(config.raw_bytes(config.packet_frames) + 1)), Signal(range(config.lanes))
-        m.d.comb += self.read_lane.eq(lane)
-        with m.If(step):
-            m.d.sync += index.eq(index + 1)
+        # The word that the next clock needs is addressed in this one.
+        header = self._header()
+        index, index_next = Signal(range(len(header))), Signal(range(len(header)))
+        m.d.comb += index_next.eq(index + step)
+        m.d.sync += index.eq(index_next)
+        stored, constants, words, halves = (Array(column) for column in zip(*header, strict=True))
+        raw, key, wide = Signal(), Signal(), Signal()
+        left, lane = Signal(FIELD_WORD), Signal(range(lanes))
+        m.d.comb += [self.read_lane.eq(lane), self.address.eq(words[index_next])]
         with m.FSM():
             with m.State("HEADER"):
-                m.d.comb += [valid.eq(self.i.valid), byte.eq(Array(fields)[index]), header_check.valid.eq(step)]
-                m.d.sync += [lane.eq(0), left.eq(Mux(descriptor.raw, descriptor.length, descriptor.sizes[0]))]
-                size = Mux(descriptor.key, len(fields), packet.HEADER_BYTES)
-                with m.If(step & (index == 0)):
-                    m.d.comb += [self.rewind_coded.eq(~descriptor.raw), self.rewind_raw.eq(descriptor.raw)]
-                with m.If(step & (index == size - 1)):
+                field = self.data.word_select(halves[index], 8)
+                m.d.comb += [
+                    valid.eq(self.there),
+                    byte.eq(Mux(stored[index], field, constants[index])),
+                    header_check.valid.eq(step),
+                ]
+                with m.If(index == FLAGS_AT):
+                    m.d.sync += [
+                        key.eq((self.data & packet.FLAG_KEY) != 0),
+                        raw.eq((self.data & packet.FLAG_RAW) != 0),
+                        wide.eq(self.data[8]),
+                    ]
+                with m.If(step & (index == Mux(key, len(header), packet.HEADER_BYTES) - 1)):
                     m.next = "HEADER CHECK"
             with m.State("HEADER CHECK"):
-                m.d.comb += [valid.eq(1), byte.eq(header_check.crc)]
+                m.d.comb += [valid.eq(1), byte.eq(header_check.crc), header_check.start.eq(step)]
+                m.d.comb += [index_next.eq(0), self.address.eq(Word.SIZES)]
+                m.d.sync += lane.eq(0)
                 with m.If(step):
-                    m.d.comb += header_check.start.eq(1)
-                    m.d.sync += index.eq(0)
-                    m.next = "PAYLOAD"
-                    if config.lanes > 1:
-                        with m.If(~descriptor.raw):
+                    m.next = "LENGTH OF LANE"
+                    if lanes > 1:
+                        with m.If(~raw):
                             m.next = "LENGTHS"
-            if config.lanes > 1:
+            if lanes > 1:
                 with m.State("LENGTHS"):
-                    m.d.comb += [valid.eq(1), byte.eq(lengths[index])]
-                    with m.If(step & ~descriptor.wide):
-                        m.d.sync += index.eq(index + 2)
-                    with m.If(step & (index == Mux(descriptor.wide, len(lengths) - 1, len(lengths) - 2))):
-                        m.d.sync += index.eq(0)
-                        m.next = "PAYLOAD"
-            self._payload(m, step, valid, byte, index, left, lane)
+                    m.d.comb += [
+                        valid.eq(1),
+                        byte.eq(self.data.word_select(index[0], 8)),
+                        index_next.eq(index + Mux(wide, step, step << 1)),
+                        self.address.eq(Word.SIZES | index_next[1:]),
+                    ]
+                    with m.If(step & (index[1:] == lanes - 2) & (index[0] | ~wide)):
+                        m.next = "LENGTH OF LANE"
+            with m.State("LENGTH OF LANE"):
+                m.d.comb += [
+                    self.address.eq(Mux(raw, Word.LENGTH, Word.SIZES | lane)),
+                    self.rewind_coded.eq(~raw),
+                    self.rewind_raw.eq(raw),
+                    index_next.eq(0),
+                ]
+                m.next = "LANE"
+            with m.State("LANE"):
+                m.d.sync += left.eq(self.data)
+                m.next = "PAYLOAD"
+            with m.State("PAYLOAD"):
+                words_ = Mux(raw, self.raw.payload << (WORD // 2), self.coded.payload)
+                m.d.comb += [
+                    valid.eq(Mux(raw, self.raw.valid, self.coded.valid)),
+                    byte.eq(words_.word_select((~index)[:2], 8)),
+                    self.coded.ready.eq(step & ~raw & (index[:2] == 3)),
+                    self.raw.ready.eq(step & raw & index[0]),
+                ]
+                with m.If(raw):
+                    m.d.comb += index_next.eq(index[0] ^ step)
+                with m.If(step):
+                    m.d.sync += left.eq(left - 1)
+                    with m.If(left == 1):
+                        m.d.comb += index_next.eq(0)
+                        m.d.sync += lane.eq(lane + 1)
+                        m.next = "LENGTH OF LANE"
+                        with m.If(raw | (lane == lanes - 1)):
+                            m.next = "PACKET CHECK"
             with m.State("PACKET CHECK"):
                 m.d.comb += [
                     valid.eq(1),
@@ -131,43 +161,34 @@ class EmitLanes(wiring.Component):
                     last.eq(index == packet.PACKET_CHECK_BYTES - 1),
                 ]
                 with m.If(step & last):
-                    m.d.comb += [packet_check.start.eq(1), self.i.ready.eq(1)]
-                    m.d.sync += index.eq(0)
+                    m.d.comb += [packet_check.start.eq(1), self.release.eq(1), index_next.eq(0)]
                     m.next = "HEADER"
         return m
 
-    def _payload(
-        self, m: Module, step: Signal, valid: Signal, byte: Signal, index: Signal, left: Signal, lane: Signal
-    ) -> None:
-        """The states in which a store's words are sent, lane after lane."""
-        config, descriptor = self.config, self.i.payload
-        next_lane = Signal(range(config.lanes + 1))
-        sizes = Array(descriptor.sizes[n] for n in range(config.lanes))
-        m.d.comb += next_lane.eq(lane + 1)
-        with m.State("PAYLOAD"):
-            words = Mux(descriptor.raw, self.raw.payload << (WORD // 2), self.coded.payload)
-            m.d.comb += [
-                valid.eq(Mux(descriptor.raw, self.raw.valid, self.coded.valid)),
-                byte.eq(words.word_select((~index)[:2], 8)),
-                self.coded.ready.eq(step & ~descriptor.raw & (index[:2] == 3)),
-                self.raw.ready.eq(step & descriptor.raw & index[0]),
-            ]
-            with m.If(step):
-                m.d.sync += left.eq(left - 1)
-                with m.If(descriptor.raw & index[0]):
-                    m.d.sync += index.eq(0)
-                with m.If(left == 1):
-                    m.d.sync += [index.eq(0), lane.eq(next_lane), left.eq(sizes[next_lane[: len(lane)]])]
-                    with m.If(descriptor.raw | (next_lane == config.lanes)):
-                        m.next = "PACKET CHECK"
-                    with m.Else():
-                        m.next = "NEXT LANE"
-        with m.State("NEXT LANE"):
-            m.d.comb += self.rewind_coded.eq(1)
-            m.next = "PAYLOAD"
+    def _header(self) -> list[tuple[Const, Const, Const, Const]]:
+        """For each byte: whether it is stored, what it is if not, and in which word and half of it."""
+        config, profile = self.config, find_profile(self.config.profile)
+        constants = {
+            "sync": packet.SYNC,
+            "identity": packet.identity(profile.number),
+            "channels": config.channels - 1,
+            "shape": packet.shape(config.width, config.lanes, parameter_set=profile.parameterised),
+        }
+        places = {
+            "flags": Word.FLAGS,
+            "position": Word.POSITION,
+            "frames": Word.FRAMES,
+            "length": Word.LENGTH,
+            "parameter_set": Word.NAME,
+        }
+        rows = []
+        for field in (*packet.HEADER, *packet.KEY_HEADER, packet.PARAMETER_SET):
+            for n in range(field.bytes):
+                stored = field.name in places and (field.name, n) != ("length", 2)  # less than 65536
+                word = places[field.name] + n // 2 if stored else 0
+                constant = 0 if stored or field.name == "length" else constants[field.name] >> 8 * n & 0xFF
+                rows.append((Const(stored, 1), Const(constant, 8), Const(word, 4), Const(n % 2, 1)))
+        return rows
 
-    @staticmethod
-    def _lengths(descriptor: Any) -> list[Value]:
-        """Two bytes a lane but the last, the lower one first."""
-        sizes = [Cat(descriptor.sizes[n], Const(0, 16))[:16] for n in range(len(descriptor.sizes) - 1)]
-        return [size.word_select(half, 8) for size in sizes for half in range(2)] or [Const(0, 8)]
+
+FLAGS_AT = sum(field.bytes for field in packet.HEADER[: [f.name for f in packet.HEADER].index("flags")])

@@ -4,8 +4,8 @@ The source of samples cannot be stalled, so this stage decides what becomes of t
 
 - A packet is `packet_frames` frame times. If no bank is free at its first frame, it is dropped whole.
 - A broken frame drops the packet that it is in, whole: a *short* one (the next mark came early), a *missing* one (no
-  mark for one and a half frame times, then for every further one), an *overrun* (a channel returned within `DEPTH`
-  clocks). Short and missing frames count as a frame time each, so that positions stay true.
+  mark for one and a half frame times, then for every further one), an *overrun* (a channel returned within `depth`
+  clocks, or there was no room for the sample). Short and missing frames count as a frame time each, so that positions stay true.
 - The next packet that is stored after a dropped one is a key packet.
 - Samples after a complete frame that carry no mark are *long*: ignored, counted once, nothing is lost.
 - A frame is recorded if `enable` is high with its mark. As soon as `enable` is low with no frame in progress, the
@@ -45,7 +45,7 @@ class Frame(wiring.Component):
     ----------
     config : CodecConfig
     depth : int
-        Clocks after which a channel may return.
+        Clocks after which a channel may return; 1 if what follows sees to that itself.
     frame_clocks : int
         Clocks of a frame time, for the detection of missing frames; 0 turns it off.
 
@@ -54,6 +54,8 @@ class Frame(wiring.Component):
     i : In, stream of `input_layout`, always ready
     o : Out, stream of `frame_layout`, always ready
     enable : In
+    full : In
+        What follows has no room for a sample that comes now.
     room : In
         A bank is free.
     take : Out
@@ -86,6 +88,7 @@ class Frame(wiring.Component):
                 "i": In(stream.Signature(input_layout(config), always_ready=True)),
                 "o": Out(stream.Signature(frame_layout(config), always_ready=True)),
                 "enable": In(1),
+                "full": In(1),
                 "room": In(1),
                 "take": Out(1),
                 "busy": Out(1),
@@ -191,12 +194,15 @@ class Frame(wiring.Component):
         return missing
 
     def _overrun(self, m: Module, used: Value) -> Signal:
-        """This sample's channel was here less than `depth` clocks ago; impossible with `depth` channels or more."""
+        """There is no room for this sample, or its channel was here less than `depth` clocks ago; that is impossible
+        with `depth` channels or more.
+        """
         overrun, channels = Signal(), self.config.channels
+        m.d.comb += overrun.eq(used & self.full)
         if channels < self.depth:
             history = Signal(self.depth - 1)
             m.d.sync += history.eq(Cat(used, history))
-            m.d.comb += overrun.eq(used & (sum(history[n] for n in range(self.depth - 1)) >= channels))
+            m.d.comb += overrun.eq(used & (self.full | sum(history[n] for n in range(self.depth - 1)) >= channels))
         return overrun
 
     @staticmethod

@@ -7,10 +7,11 @@ from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.arithmetic import multiply, round_half_up, saturate, sign
+from hw.arithmetic import round_half_up, saturate, sign
 from hw.calibrate import calibrate_layout
 from hw.load import Table, load_layout
-from hw.memory import ChannelRam
+from hw.memory import StateRam
+from hw.multiplier import Multiplier
 from hw.number import Number
 from model.spec.calibrate import CENTRE_FRACTION, EDGE_FRACTION, centre_format, edge_format
 from model.spec.config import CodecConfig
@@ -19,9 +20,13 @@ from model.spec.lms import QUICK_STEP, STEP, WEIGHT, difference_format
 SHIFTS = (2, 4)  # rates of the features that the gates are built for by default
 
 
+AHEAD = data.StructLayout({"valid": 1, "frame": 1})
+
+
 def lms_layout(config: CodecConfig) -> data.StructLayout:
-    """A sample with its prediction."""
-    return data.StructLayout({**dict(calibrate_layout(config).members), "mu": Number(edge_format(config.width))})
+    """A sample with its prediction; its value is not needed any more."""
+    kept = {name: shape for name, shape in calibrate_layout(config).members.items() if name != "value"}
+    return data.StructLayout({**kept, "mu": Number(edge_format(config.width))})
 
 
 def state_layout(config: CodecConfig, features: int) -> data.StructLayout:
@@ -47,8 +52,12 @@ class Lms(wiring.Component):
 
     Members
     -------
+    advance : In
+        A token comes: what this block remembers moves on.
     i : In, stream of `hw.calibrate.calibrate_layout`, always ready
     o : Out, stream of `lms_layout`, always ready
+    ahead : Out
+        `valid` and `frame` of the sample after that at `o`.
     load : In, `hw.load.load_layout`
         Start weights.
 
@@ -65,7 +74,7 @@ class Lms(wiring.Component):
     `model.codec.lms`: `predict`, `adapt`
     """
 
-    LATENCY = 4
+    LATENCY = 3
     DEPTH = 4
 
     def __init__(self, config: CodecConfig, shifts: Sequence[int] = SHIFTS) -> None:
@@ -73,8 +82,10 @@ class Lms(wiring.Component):
         self.shifts = tuple(shifts)
         super().__init__(
             {
+                "advance": In(1, init=1),
                 "i": In(stream.Signature(calibrate_layout(config), always_ready=True)),
                 "o": Out(stream.Signature(lms_layout(config), always_ready=True)),
+                "ahead": Out(AHEAD),
                 "load": In(load_layout(config.width)),
             }
         )
@@ -84,7 +95,7 @@ class Lms(wiring.Component):
         features = range(len(self.shifts))
         layout = calibrate_layout(self.config)
         number, state_form = edge_format(self.config.width), state_layout(self.config, len(self.shifts))
-        m.submodules.state = ram = ChannelRam(self.config.channels, state_form)
+        m.submodules.state = ram = StateRam(self.config.channels, state_form)
 
         starts = [Signal(Number(WEIGHT), name=f"start_{n}") for n in features]
         for n, start in enumerate(starts):
@@ -93,7 +104,7 @@ class Lms(wiring.Component):
 
         # Clock 1: the state is read.
         valid_1, sample_1 = Signal(), Signal(layout)
-        m.d.comb += ram.read.eq(self.i.payload.channel)
+        m.d.comb += [ram.read.eq(self.i.valid), ram.read_frame.eq(self.i.payload.frame)]
         m.d.sync += [valid_1.eq(self.i.valid), sample_1.eq(self.i.payload)]
 
         # Clock 2: products, and the differences as they will be.
@@ -114,7 +125,11 @@ class Lms(wiring.Component):
             weights_2.append(Signal.like(weights[n]))
             m.d.sync += [signs[n].eq(sign(differences[n])), weights_2[n].eq(weights[n])]
         m.d.sync += [valid_2.eq(valid_1), sample_2.eq(sample_1), last_2.eq(last)]
-        products = [multiply(m, weights[n], differences[n]) for n in features]
+        products = []
+        for n in features:
+            m.submodules[f"product_{n}"] = product = Multiplier(weights[n].shape(), differences[n].shape())
+            m.d.comb += [product.advance.eq(self.advance), product.a.eq(weights[n]), product.b.eq(differences[n])]
+            products.append(product.o)
         changed = self._changed(m, sample_1.value - last, differences)
 
         # Clock 3: the prediction.
@@ -125,19 +140,19 @@ class Lms(wiring.Component):
         m.d.sync += [
             valid_3.eq(valid_2),
             sample_3.eq(sample_2),
-            mu.eq(saturate(expected, number.minimum, number.maximum)),
+            mu.eq(saturate(expected, -number.maximum, number.maximum)),
         ]
         signs_3, weights_3 = [Signal.like(s) for s in signs], [Signal.like(w) for w in weights_2]
         changed_3 = [Signal.like(c) for c in changed]
         for n in features:
             m.d.sync += [signs_3[n].eq(signs[n]), weights_3[n].eq(weights_2[n]), changed_3[n].eq(changed[n])]
 
-        # Clock 4: the weights move against the error; the state is written.
+        # Clock 4, in which the prediction is known outside: the weights move against the error; the state is written.
         error = sign((sample_3.value << rise) - mu)
         pace = Mux(sample_3.pace.quick, QUICK_STEP, STEP)
         m.d.comb += [
-            ram.write.eq(sample_3.channel),
-            ram.enable.eq(valid_3 & sample_3.marks.sample),
+            ram.write.eq(valid_3),
+            ram.write_frame.eq(sample_3.frame),
             ram.value.last.eq(sample_3.value),
         ]
         for n in features:
@@ -146,8 +161,13 @@ class Lms(wiring.Component):
             moved = saturate(weights_3[n] + step, -WEIGHT.maximum, WEIGHT.maximum)
             m.d.comb += [ram.value.weights[n].eq(moved), ram.value.differences[n].eq(changed_3[n])]
         out = self.o.payload
-        m.d.sync += [self.o.valid.eq(valid_3), out.mu.eq(mu)]
-        m.d.sync += [getattr(out, name).eq(getattr(sample_3, name)) for name, _ in layout]
+        m.d.comb += [
+            self.o.valid.eq(valid_3),
+            out.mu.eq(mu),
+            self.ahead.valid.eq(valid_2),
+            self.ahead.frame.eq(sample_2.frame),
+        ]
+        m.d.comb += [getattr(out, name).eq(getattr(sample_3, name)) for name, _ in layout if name != "value"]
         return m
 
     def _changed(self, m: Module, step: Value, differences: Sequence[Signal]) -> list[Signal]:

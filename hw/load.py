@@ -15,6 +15,7 @@ class Table(IntEnum):
     STEPS = 2  # 64 words: the step of `fast` in the lower byte, that of `slow` in the upper
     WEIGHTS = 3  # a word a feature
     START = 4  # one word
+    NAME = 5  # of the set: four words
 
 
 def load_layout(width: int) -> data.StructLayout:

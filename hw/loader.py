@@ -7,7 +7,7 @@ core records nothing before, and nothing again from the first word of the next i
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import crc, data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -33,17 +33,15 @@ class Loader(wiring.Component):
 
     Members
     -------
-    i : In, stream of `WORD_LAYOUT`, always ready
+    i : In, stream of `WORD_LAYOUT`
         `first` marks the first word of an image, whatever came before.
     load : Out, `hw.load.load_layout`
-    parameter_set : Out, 64
-        The set's name.
     loaded : Out
         A whole set is in the tables.
 
     Throughput
     ----------
-    One word a clock.
+    A word in 17 clocks: the check takes it bit by bit.
 
     Model
     -----
@@ -55,9 +53,8 @@ class Loader(wiring.Component):
         self.features = features
         super().__init__(
             {
-                "i": In(stream.Signature(WORD_LAYOUT, always_ready=True)),
+                "i": In(stream.Signature(WORD_LAYOUT)),
                 "load": Out(load_layout(config.width)),
-                "parameter_set": Out(8 * packet.PARAMETER_SET.bytes),
                 "loaded": Out(1),
             }
         )
@@ -70,20 +67,22 @@ class Loader(wiring.Component):
             Table.STEPS: scale_spec.STEPS,
             Table.WEIGHTS: self.features,
             Table.START: 1,
+            Table.NAME: NAME_WORDS,
         }
-        check = crc.Algorithm(**vars(packet.PACKET_CHECK))(data_width=VALUE_BITS)
+        check = crc.Algorithm(**vars(packet.PACKET_CHECK))(data_width=1)
         m.submodules.check = processor = crc.Processor(check)
-        name_at, check_at = len(sizes), len(sizes) + 1
-        lengths = [*sizes.values(), NAME_WORDS, CHECK_WORDS]
+        check_at = len(sizes)
+        lengths = [*sizes.values(), CHECK_WORDS]
 
         word = self.i.payload
         part, part_now = Signal(range(len(lengths) + 1)), Signal(range(len(lengths) + 1))
         address, address_now = Signal(range(max(lengths))), Signal(range(max(lengths)))
-        begins = self.i.valid & word.first
+        taken = self.i.valid & self.i.ready
+        begins = taken & word.first
         m.d.comb += [
             part_now.eq(Mux(begins, 0, part)),
             address_now.eq(Mux(begins, 0, address)),
-            self.load.write.eq(self.i.valid & (part_now < len(sizes))),
+            self.load.write.eq(taken & (part_now < len(sizes))),
             self.load.table.eq(part_now),
             self.load.address.eq(address_now),
             self.load.value.eq(word.value),
@@ -93,23 +92,26 @@ class Loader(wiring.Component):
             for number, length in enumerate(lengths):
                 with m.Case(number):
                     m.d.comb += last.eq(address_now == length - 1)
-        with m.If(self.i.valid & (part_now < len(lengths))):
+        with m.If(taken & (part_now < len(lengths))):
             m.d.sync += [part.eq(part_now + last), address.eq(Mux(last, 0, address_now + 1))]
 
-        # The check is taken over all words before it; its own two are compared with what it should be.
+        # The check is taken over all words before it, lowest bit first; its own two are compared with what it should be.
+        bits, left = Signal(VALUE_BITS), Signal(range(VALUE_BITS + 1))
         m.d.comb += [
-            processor.data.eq(word.value),
-            processor.valid.eq(self.i.valid & (part_now < check_at)),
+            self.i.ready.eq(left == 0),
+            processor.data.eq(bits[0]),
+            processor.valid.eq(left != 0),
             processor.start.eq(begins),
         ]
-        with m.If(self.i.valid & (part_now == name_at)):
-            m.d.sync += self.parameter_set.eq(Cat(self.parameter_set[VALUE_BITS:], word.value))
+        with m.If(taken & (part_now < check_at)):
+            m.d.sync += [bits.eq(word.value), left.eq(VALUE_BITS)]
+        with m.Elif(left != 0):
+            m.d.sync += [bits.eq(bits >> 1), left.eq(left - 1)]
         expected = processor.crc.word_select(address_now[0], VALUE_BITS)
-        good = Signal()
-        with m.If(self.i.valid & (part_now == check_at)):
-            m.d.sync += good.eq((good | (address_now == 0)) & (word.value == expected))
+        good, agrees = Signal(), Signal()
+        m.d.comb += agrees.eq((good | (address_now == 0)) & (word.value == expected))
         with m.If(begins):
             m.d.sync += self.loaded.eq(0)
-        with m.Elif(self.i.valid & (part_now == check_at) & last):
-            m.d.sync += self.loaded.eq(good & (word.value == expected))
+        with m.Elif(taken & (part_now == check_at)):
+            m.d.sync += [good.eq(agrees), self.loaded.eq(last & agrees)]
         return m

@@ -9,6 +9,12 @@ from amaranth.lib.wiring import In, Out
 
 SPRAM_DEPTH = 16384
 SPRAM_WIDTH = 16
+CARELESS = {"no_rw_check": 1}  # a word is never read in the clock in which it is written: no gates for that case
+
+
+def table(shape: Any, depth: int) -> Memory:
+    """Memory with one port to write and others to read; what is read while it is written is not defined."""
+    return Memory(shape=shape, depth=depth, init=[], attrs=CARELESS)
 
 
 class ChannelRam(wiring.Component):
@@ -48,7 +54,7 @@ class ChannelRam(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self.width, depth=self.channels, init=[])
+        m.submodules.memory = memory = table(self.width, self.channels)
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [
             read.addr.eq(self.read),
@@ -57,6 +63,140 @@ class ChannelRam(wiring.Component):
             write.data.eq(self.value),
             write.en.eq(self.enable),
         ]
+        return m
+
+
+class StateRam(wiring.Component):
+    """State of all channels, which come in the order of a frame: it counts them itself, when they are read and again
+    when they are written.
+
+    Parameters
+    ----------
+    channels : int
+    shape : ShapeLike
+        One channel's state.
+
+    Members
+    -------
+    read, read_frame : In
+        Read the next channel's state, or that of channel 0.
+    data : Out, shape
+        The state, one clock later.
+    write, write_frame, value : In
+        Write the next channel's state, or that of channel 0.
+
+    A channel must have been written before it is read again: the depth of the pipeline (`Turns`) says when.
+    """
+
+    def __init__(self, channels: int, shape: Any) -> None:
+        self.channels = channels
+        self.width = Shape.cast(shape).width
+        strobes = dict.fromkeys(("read", "read_frame", "write", "write_frame"), In(1))
+        super().__init__({**strobes, "data": Out(shape), "value": In(shape)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.memory = memory = table(self.width, self.channels)
+        write, read = memory.write_port(), memory.read_port()
+        for port, strobe, frame in ((read, self.read, self.read_frame), (write, self.write, self.write_frame)):
+            channel = Signal(range(self.channels + 1))
+            m.d.comb += port.addr.eq(Mux(frame, 0, channel))
+            with m.If(strobe):
+                m.d.sync += channel.eq(port.addr + 1)
+        m.d.comb += [self.data.eq(read.data), write.data.eq(self.value), write.en.eq(self.write)]
+        return m
+
+
+class DelayLine(wiring.Component):
+    """A value some clocks later, in block RAM.
+
+    Parameters
+    ----------
+    shape : ShapeLike
+    clocks : int
+        At least 2.
+
+    Members
+    -------
+    i : In, shape
+    o : Out, shape
+    """
+
+    def __init__(self, shape: Any, clocks: int) -> None:
+        self.width = Shape.cast(shape).width
+        self.clocks = clocks
+        super().__init__({"i": In(shape), "o": Out(shape)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        depth = 1 << (self.clocks - 1).bit_length()
+        m.submodules.memory = memory = table(self.width, depth)
+        write, read, at = memory.write_port(), memory.read_port(), Signal(range(depth))
+        m.d.sync += at.eq(at + 1)
+        m.d.comb += [
+            write.addr.eq(at),
+            write.data.eq(self.i),
+            write.en.eq(1),
+            read.addr.eq(at - (self.clocks - 1)),
+            self.o.eq(read.data),
+        ]
+        return m
+
+
+class Queue(wiring.Component):
+    """First in, first out, in block RAM.
+
+    Parameters
+    ----------
+    shape : ShapeLike
+    depth : int
+        A power of two. One more fits, that at the head.
+
+    Members
+    -------
+    push, value : In
+        Ignored if there is no room.
+    there, data : Out
+        The head.
+    pop : In
+        Take it; only while it is there.
+    waits : Out
+        Something waits behind the head.
+    level : Out
+        How many do.
+
+    Latency
+    -------
+    2 clocks.
+    """
+
+    LATENCY = 2
+
+    def __init__(self, shape: Any, depth: int) -> None:
+        self.depth = depth
+        self.width = Shape.cast(shape).width
+        flags = {"push": In(1), "there": Out(1), "waits": Out(1), "pop": In(1)}
+        super().__init__({**flags, "value": In(shape), "data": Out(shape), "level": Out(range(depth + 1))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.memory = memory = table(self.width, self.depth)
+        write, read = memory.write_port(), memory.read_port()
+        begin, end = Signal(range(2 * self.depth)), Signal(range(2 * self.depth))
+        fetch = Signal()
+        m.d.comb += [
+            self.level.eq((end - begin)[: len(end)]),
+            write.addr.eq(end),
+            write.data.eq(self.value),
+            write.en.eq(self.push & (self.level != self.depth)),
+            self.waits.eq(end != begin),
+            fetch.eq(self.waits & (~self.there | self.pop)),
+            read.addr.eq(begin),
+            read.en.eq(fetch),
+            self.data.eq(read.data),
+        ]
+        m.d.sync += [end.eq(end + write.en), begin.eq(begin + fetch)]
+        m.d.sync += self.there.eq(fetch | (self.there & ~self.pop))
         return m
 
 

@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 from hw.emit import BYTE_LAYOUT, Emit, descriptor_layout
 from hw.pack import PackBits, PackPairs
 from hw.rice import rice_layout
-from hw.store import Store
+from hw.store import Store, append
 from model.spec.config import CodecConfig
 from model.spec.rice import MAX_CODE_BITS
 
@@ -90,8 +90,7 @@ class Packet(wiring.Component):
         for packer, store in ((bits, coded), (pairs, raw)):
             for name in ("sample", "open", "close", "abort"):
                 m.d.comb += getattr(packer, name).eq(self.i.valid & getattr(marks, name))
-            for name in ("write", "word", "done", "discard"):
-                m.d.comb += getattr(store, name).eq(getattr(packer, name))
+            append(m, packer, store)
         m.d.comb += [bits.value.eq(token.value), bits.length.eq(token.length), pairs.code.eq(token.code)]
 
         free = Signal(range(self.banks + 1), init=self.banks)

@@ -1,23 +1,22 @@
 """Stage `range`: the probability of a code, and the interval of its lane's coder; the law is `model.codec.range`.
 
-What narrows the interval leaves as a token for `hw.words`, which makes strings of it.
+What narrows the interval goes to `hw.words`, which makes strings of it.
 """
 
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw.arithmetic import bit_length, delayed, multiply
+from hw.arithmetic import bit_length, delayed
 from hw.load import Table, load_layout
-from hw.marks import MARKS
-from hw.number import Number
+from hw.memory import table
+from hw.multiplier import Multiplier
 from hw.scale import scale_layout
 from model.spec import range as spec
 from model.spec.config import CodecConfig
-from model.spec.numbers import Format
 
 ONES = (1 << spec.INTERVAL_BITS) - 1
 TOP = 1 << (spec.INTERVAL_BITS - 1)
@@ -25,23 +24,8 @@ WHOLE = 2 * spec.HALF
 END = spec.POINTS << spec.POSITION_FRACTION
 WHOLE_FALL = spec.PROBABILITY_BITS - spec.ESCAPE.bit_length() + 1  # R * 65528 >> 16 is R less R / 2**13, rounded up
 
-
-def range_layout(config: CodecConfig) -> data.StructLayout:
-    """What a sample does to its lane's string: add `below`, move up by `bits`; if `plain`, `code` follows as it is.
-
-    A `hasty` one came before the lane's interval was known, and is wrong.
-    """
-    return data.StructLayout(
-        {
-            "code": Number(Format(config.width)),
-            "below": spec.INTERVAL_BITS,
-            "bits": range(spec.INTERVAL_BITS),
-            "plain": 1,
-            "hasty": 1,
-            "lane": range(config.lanes),
-            "marks": MARKS,
-        }
-    )
+# What a sample does to its lane's string: add `below`, move up by `bits`; if `plain`, its code follows as it is.
+PART = data.StructLayout({"below": spec.INTERVAL_BITS, "bits": range(spec.INTERVAL_BITS), "plain": 1})
 
 
 class Range(wiring.Component):
@@ -54,18 +38,22 @@ class Range(wiring.Component):
 
     Members
     -------
+    advance : In
+        A token comes: what this block remembers moves on.
     i : In, stream of `hw.scale.scale_layout`, always ready
-    o : Out, stream of `range_layout`, always ready
+    o : Out, `PART`
+        Nothing for a token that is no sample.
     load : In, `hw.load.load_layout`
         Points of `F`.
 
     Latency
     -------
-    `LATENCY` clocks. A lane may return after `DEPTH` clocks.
+    `LATENCY` clocks. A lane's interval comes round after `hw.turns.SLOTS` clocks: it is remembered nowhere else than
+    on its way.
 
     Throughput
     ----------
-    One sample a clock, but a lane's only every `DEPTH` clocks: earlier ones are `hasty`. Four multipliers.
+    One sample a clock. Four multipliers.
 
     Model
     -----
@@ -73,78 +61,60 @@ class Range(wiring.Component):
     """
 
     LATENCY = 6
-    DEPTH = 3
 
     def __init__(self, config: CodecConfig) -> None:
         self.config = config
         super().__init__(
             {
+                "advance": In(1, init=1),
                 "i": In(stream.Signature(scale_layout(config), always_ready=True)),
-                "o": Out(stream.Signature(range_layout(config), always_ready=True)),
+                "o": Out(PART),
                 "load": In(load_layout(config.width)),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config = self.config
-        valid_3, token_3, cumulative = self._probabilities(m)
+        flags_3, cumulative = self._probabilities(m)
 
         # Clock 4: the lane's interval, whole at a packet's begin, times both.
-        lanes = config.lanes
-        lane_3 = token_3.channel[: lanes.bit_length() - 1] if lanes > 1 else Signal(1)
-        intervals = Array(Signal(spec.INTERVAL_BITS, name=f"interval_{n}") for n in range(lanes))
-        fresh, fresh_now = Signal(lanes), Signal(lanes)
-        marks = token_3.marks
-        interval = Signal(spec.INTERVAL_BITS)
-        m.d.comb += [
-            fresh_now.eq(Mux(valid_3 & marks.open, (1 << lanes) - 1, fresh)),
-            interval.eq(Mux(fresh_now.bit_select(lane_3, 1), ONES, intervals[lane_3])),
-        ]
-        m.d.sync += fresh.eq(fresh_now & ~((valid_3 & marks.sample) << lane_3))
-        bounds = [multiply(m, interval, value) for value in cumulative]
-        interval_4, lane_4 = Signal(spec.INTERVAL_BITS), Signal(range(lanes))
-        m.d.sync += [interval_4.eq(interval), lane_4.eq(lane_3)]
-        valid_4, token_4 = delayed(m, valid_3), delayed(m, token_3)
+        interval, round_ = Signal(spec.INTERVAL_BITS), Signal(spec.INTERVAL_BITS)
+        m.d.comb += interval.eq(Mux(flags_3.first, ONES, round_))
+        bounds = [self._multiply(m, f"bound_{n}", interval, value) for n, value in enumerate(cumulative)]
+        interval_4, flags_4 = delayed(m, interval), delayed(m, flags_3)
 
-        # Clock 5: the code's part of it, or the escape's.
+        # Clock 5: the code's part of it, or the escape's. What is no sample leaves it as it is.
         below, above = (bound[spec.PROBABILITY_BITS :] for bound in bounds)
-        escape = Signal(range((ONES >> WHOLE_FALL) + 2))
-        none = Signal()
+        escape, none = Signal(range((ONES >> WHOLE_FALL) + 2)), Signal()
         m.d.comb += [escape.eq((interval_4 + ((1 << WHOLE_FALL) - 1)) >> WHOLE_FALL), none.eq(below == above)]
-        size, begin, plain = Signal(spec.INTERVAL_BITS), Signal(spec.INTERVAL_BITS), Signal()
+        size, plain, moves = Signal(spec.INTERVAL_BITS), Signal(), Signal()
+        begin, begins = Signal(spec.INTERVAL_BITS), flags_4.sample & ~flags_4.opening
         m.d.sync += [
-            size.eq(Mux(none, escape, above - below)),
-            begin.eq(Mux(token_4.opening, 0, Mux(none, interval_4 - escape, below))),
-            plain.eq(token_4.opening | none),
+            size.eq(Mux(flags_4.sample, Mux(none, escape, above - below), interval_4)),
+            begin.eq(Mux(begins, Mux(none, interval_4 - escape, below), 0)),
+            plain.eq(flags_4.sample & (flags_4.opening | none)),
+            moves.eq(begins),
         ]
-        lane_5, valid_5, token_5 = delayed(m, lane_4), delayed(m, valid_4), delayed(m, token_4)
-        ahead = ((valid_4 & token_4.marks.sample, lane_4), (valid_5 & token_5.marks.sample, lane_5))
-        hasty = Signal()
-        m.d.comb += hasty.eq(marks.sample & Cat(there & (lane == lane_3) for there, lane in ahead).any())
 
-        # Clock 6: the interval is made large again.
+        # Clock 6: by how much the interval is made large again.
+        out = self.o
         bits = Signal(range(spec.INTERVAL_BITS))
         m.d.comb += bits.eq(spec.INTERVAL_BITS - bit_length(m, size))
-        with m.If(valid_5 & token_5.marks.sample):
-            m.d.sync += intervals[lane_5].eq(Mux(plain, TOP, size << bits))
-        out = self.o.payload
-        m.d.sync += [
-            self.o.valid.eq(valid_5),
-            out.code.eq(token_5.code),
-            out.below.eq(begin),
-            out.bits.eq(Mux(token_5.opening, 0, bits)),
-            out.plain.eq(plain),
-            out.hasty.eq(delayed(m, delayed(m, hasty))),
-            out.lane.eq(lane_5),
-            out.marks.eq(token_5.marks),
-        ]
+        m.d.sync += [out.below.eq(begin), out.bits.eq(Mux(moves, bits, 0)), out.plain.eq(plain)]
+
+        # Clock 7: it is, and comes round to clock 4 with the lane's next token.
+        m.d.sync += round_.eq(Mux(out.plain, TOP, delayed(m, size) << out.bits))
         return m
+
+    def _multiply(self, m: Module, name: str, a: Value, b: Value) -> Signal:
+        m.submodules[name] = product = Multiplier(a.shape(), b.shape())
+        m.d.comb += [product.advance.eq(self.advance), product.a.eq(a), product.b.eq(b)]
+        return product.o
 
     def _points(self, m: Module) -> Memory:
         """The points of `F`, each with the rise to the next; a word is written when the next point comes."""
         word = data.StructLayout({"point": spec.POINT.width, "rise": spec.POINT.width})
-        m.submodules.points = points = Memory(shape=word, depth=spec.POINTS, init=[])
+        m.submodules.points = points = table(word, spec.POINTS)
         write, before = points.write_port(), Signal(spec.POINT.width)
         loading = self.load.write & (self.load.table == Table.POINTS)
         point_before = Mux(self.load.address == 0, 0, before)
@@ -158,14 +128,19 @@ class Range(wiring.Component):
         ]
         return points
 
-    def _probabilities(self, m: Module) -> tuple[Signal, Any, list[Signal]]:
-        """Clocks 1 to 3: a sample with the cumulative probabilities of its edges."""
-        top = (1 << self.config.width) - 1
+    def _probabilities(self, m: Module) -> tuple[Any, list[Signal]]:
+        """Clocks 1 to 3: what else is known of a sample, and the cumulative probabilities of its edges."""
         points = self._points(m)
 
         # Clock 1: the points around a position are read.
         came = self.i.payload
-        valid_1, token_1 = delayed(m, self.i.valid), delayed(m, came)
+        known = data.StructLayout(
+            dict.fromkeys(("sample", "first", "opening", "least", "greatest", "lower_negative", "upper_negative"), 1)
+        )
+        flags_1 = Signal(known)
+        m.d.sync += [flags_1.sample.eq(self.i.valid), flags_1.first.eq(came.first & self.i.valid)]
+        m.d.sync += [getattr(flags_1, name).eq(getattr(came, name)) for name in ("opening", "least", "greatest")]
+        m.d.sync += [flags_1.lower_negative.eq(came.lower.negative), flags_1.upper_negative.eq(came.upper.negative)]
         reads, parts = [], []
         for position in (came.lower, came.upper):
             far = position.magnitude >= END
@@ -177,21 +152,23 @@ class Range(wiring.Component):
             parts.append(part)
 
         # Clock 2: the product of the interpolation.
-        products = [multiply(m, read.data.rise, part) for read, part in zip(reads, parts, strict=True)]
+        products = [
+            self._multiply(m, f"rise_{n}", read.data.rise, part)
+            for n, (read, part) in enumerate(zip(reads, parts, strict=True))
+        ]
         points_2 = [delayed(m, read.data.point) for read in reads]
-        valid_2, token_2 = delayed(m, valid_1), delayed(m, token_1)
+        flags_2 = delayed(m, flags_1)
 
         # Clock 3: cumulative probabilities; the outermost codes take all that lies beyond.
         cumulative = []
         edges = (
-            (token_2.lower, token_2.code == 0, 0),
-            (token_2.upper, token_2.code == top, WHOLE),
+            (flags_2.lower_negative, flags_2.least, 0),
+            (flags_2.upper_negative, flags_2.greatest, WHOLE),
         )
-        for (position, outermost, limit), product, point in zip(edges, products, points_2, strict=True):
+        for (negative, outermost, limit), product, point in zip(edges, products, points_2, strict=True):
             above = Signal(spec.POINT.width)
             m.d.comb += above.eq(point + (product >> spec.POSITION_FRACTION))
             value = Signal(spec.PROBABILITY_BITS)
-            m.d.sync += value.eq(Mux(outermost, limit, Mux(position.negative, spec.HALF - above, spec.HALF + above)))
+            m.d.sync += value.eq(Mux(outermost, limit, Mux(negative, spec.HALF - above, spec.HALF + above)))
             cumulative.append(value)
-        valid_3, token_3 = delayed(m, valid_2), delayed(m, token_2)
-        return valid_3, token_3, cumulative
+        return delayed(m, flags_2), cumulative

@@ -7,42 +7,33 @@ from typing import Any
 
 from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw.arithmetic import delayed, multiply, round_half_up, saturate
-from hw.calibrate import calibrate_layout
-from hw.lms import lms_layout
+from hw.arithmetic import delayed, round_half_up, saturate
+from hw.lms import AHEAD, lms_layout
 from hw.load import Table, load_layout
-from hw.marks import MARKS
-from hw.memory import ChannelRam
+from hw.memory import StateRam, table
+from hw.multiplier import Multiplier
 from hw.number import Number
 from model.spec import range as range_spec
 from model.spec import scale as spec
 from model.spec.calibrate import EDGE_FRACTION
 from model.spec.config import CodecConfig
-from model.spec.numbers import Format
 
 # A code is at most 16 scales wide: where its edges lie on both sides of the prediction, both positions are exact; where
 # they lie on one side, farther ones tell the step table no more.
 FARTHEST = spec.STEPS * (2 << range_spec.POSITION_FRACTION) - 1
+OCTAVE_BITS = spec.OCTAVE.bit_length() - 1
 FALL = EDGE_FRACTION + spec.RECIPROCAL_BITS + spec.LEAST_OCTAVE - range_spec.POINT_SPACING_BITS
 FALL -= range_spec.POSITION_FRACTION  # of a product, in the lowest octave
 POSITION = data.StructLayout({"magnitude": range(FARTHEST + 1), "negative": 1})
+EDGES = ("lower", "upper")
+PASSED = ("least", "greatest", "first")
 
 
 def scale_layout(config: CodecConfig) -> data.StructLayout:
     """A sample with the positions of its edges, all that the coder needs to know of it."""
-    return data.StructLayout(
-        {
-            "code": Number(Format(config.width)),
-            "lower": POSITION,
-            "upper": POSITION,
-            "opening": 1,
-            "channel": range(config.channels),
-            "marks": MARKS,
-        }
-    )
+    return data.StructLayout({"lower": POSITION, "upper": POSITION, "opening": 1, **dict.fromkeys(PASSED, 1)})
 
 
 class Scale(wiring.Component):
@@ -55,6 +46,10 @@ class Scale(wiring.Component):
 
     Members
     -------
+    advance : In
+        A token comes: what this block remembers moves on.
+    ahead : In
+        `valid` and `frame` of the sample after that at `i`.
     i : In, stream of `hw.lms.lms_layout`, always ready
     o : Out, stream of `scale_layout`, always ready
     load : In, `hw.load.load_layout`
@@ -73,13 +68,15 @@ class Scale(wiring.Component):
     `model.codec.scale`: `index`, `adapt`; `model.codec.range.position`
     """
 
-    LATENCY = 4
+    LATENCY = 3
     DEPTH = 6
 
     def __init__(self, config: CodecConfig) -> None:
         self.config = config
         super().__init__(
             {
+                "advance": In(1, init=1),
+                "ahead": In(AHEAD),
                 "i": In(stream.Signature(lms_layout(config), always_ready=True)),
                 "o": Out(stream.Signature(scale_layout(config), always_ready=True)),
                 "load": In(load_layout(config.width)),
@@ -91,66 +88,60 @@ class Scale(wiring.Component):
         config, greatest = self.config, spec.greatest_index(self.config.width)
         slow_number, fast_number = Number(spec.slow_format(config.width)), Number(spec.FAST)
         state = data.StructLayout({"fast": fast_number, "slow": slow_number})
-        m.submodules.state = ram = ChannelRam(config.channels, state)
+        m.submodules.state = ram = StateRam(config.channels, state)
         start = Signal(slow_number)
         with m.If(self.load.write & (self.load.table == Table.START)):
             m.d.sync += start.eq(self.load.value)
 
-        # Clock 1: the state is read, distances from the prediction are taken.
-        sample = data.StructLayout(
-            {name: shape for name, shape in scale_layout(config).members.items() if name in KEPT}
-        )
-        came = self.i.payload
-        pace_1 = Signal(calibrate_layout(config).members["pace"])
-        valid_1, sample_1 = Signal(), Signal(sample)
-        m.d.comb += ram.read.eq(came.channel)
-        m.d.sync += [valid_1.eq(self.i.valid), pace_1.eq(came.pace), sample_1.opening.eq(came.pace.opening)]
-        m.d.sync += [getattr(sample_1, name).eq(getattr(came, name)) for name in KEPT if name != "opening"]
-        distances = [self._distance(m, edge - came.mu) for edge in (came.lower, came.upper)]
+        # Clock 0, the one before the sample comes: the state is read.
+        m.d.comb += [ram.read.eq(self.ahead.valid), ram.read_frame.eq(self.ahead.frame)]
 
-        # Clock 2: the scale.
-        now, index = Signal(state), Signal(range(greatest + 1))
+        # Clock 1: the scale, and distances from the prediction.
+        came, now, index = self.i.payload, Signal(state), Signal(range(greatest + 1))
         m.d.comb += now.eq(ram.data)
-        with m.If(sample_1.opening):
+        with m.If(came.pace.opening):
             m.d.comb += [now.fast.eq(0), now.slow.eq(start)]
         total = Signal(range(-(1 << spec.FAST.width), 2 * slow_number.form.maximum))
         m.d.comb += [
             total.eq(now.fast + now.slow),
             index.eq(saturate(round_half_up(total, spec.LOG_FRACTION), 0, greatest)),
         ]
-        octave_bits = spec.OCTAVE.bit_length() - 1
-        octave, reciprocal = Signal(len(index) - octave_bits), Signal(spec.RECIPROCAL_BITS + 1)
-        valid_2, sample_2, pace_2, now_2 = Signal(), Signal(sample), Signal.like(pace_1), Signal(state)
-        m.d.sync += [
-            octave.eq(index >> octave_bits),
-            reciprocal.eq(Array(Const(int(r)) for r in spec.reciprocals())[index[:octave_bits]]),
-            valid_2.eq(valid_1),
-            sample_2.eq(sample_1),
-            pace_2.eq(pace_1),
-            now_2.eq(now),
-        ]
-        distances = [(delayed(m, magnitude), delayed(m, negative)) for magnitude, negative in distances]
+        # The reciprocal bears the octave as well: as large as the scale is small.
+        octaves = (greatest >> OCTAVE_BITS) + 1
+        octave, mantissa = index[OCTAVE_BITS:], Array(Const(int(r)) for r in spec.reciprocals())[index[:OCTAVE_BITS]]
+        reciprocal = Signal(spec.RECIPROCAL_BITS + octaves)
+        m.d.sync += reciprocal.eq(mantissa << (octaves - 1 - octave)[: len(octave)])
+        lower = came.lower - came.mu
+        distances = [self._distance(m, distance, len(came.mu)) for distance in (lower, lower + came.step)]
+        flags = data.StructLayout({"valid": 1, "frame": 1, "opening": 1, **dict.fromkeys(PASSED, 1)})
+        flags_1, gear_1 = Signal(flags), delayed(m, came.pace.gear)
+        m.d.sync += [flags_1.valid.eq(self.i.valid), flags_1.opening.eq(came.pace.opening)]
+        m.d.sync += [getattr(flags_1, name).eq(getattr(came, name)) for name in ("frame", *PASSED)]
+        now_1 = delayed(m, now)
 
-        # Clock 3: products.
-        products = [(multiply(m, magnitude, reciprocal), delayed(m, negative)) for magnitude, negative in distances]
-        octave_3, valid_3, sample_3 = delayed(m, octave), delayed(m, valid_2), delayed(m, sample_2)
-        pace_3, now_3 = delayed(m, pace_2), delayed(m, now_2)
+        # Clock 2: products.
+        products = []
+        for edge, (magnitude, negative) in zip(EDGES, distances, strict=True):
+            m.submodules[edge] = product = Multiplier(magnitude.shape(), reciprocal.shape())
+            m.d.comb += [product.advance.eq(self.advance), product.a.eq(magnitude), product.b.eq(reciprocal)]
+            products.append((product.o, delayed(m, negative)))
+        flags_2, gear_2, now_2 = delayed(m, flags_1), delayed(m, gear_1), delayed(m, now_1)
 
-        # Clock 4: positions.
+        # Clock 3: positions.
         out = self.o.payload
-        for position, (product, negative) in zip((out.lower, out.upper), products, strict=True):
-            fallen = Signal(len(product) - FALL)
-            m.d.comb += fallen.eq(product[FALL:] >> octave_3)
+        for edge, (product, negative) in zip(EDGES, products, strict=True):
+            position = getattr(out, edge)
             m.d.sync += [
-                position.magnitude.eq(Mux(fallen > FARTHEST, FARTHEST, fallen)),
+                position.magnitude.eq(saturate(product[FALL + octaves - 1 :], 0, FARTHEST)),
                 position.negative.eq(negative),
             ]
-        m.d.sync += self.o.valid.eq(valid_3)
-        m.d.sync += [getattr(out, name).eq(getattr(sample_3, name)) for name in KEPT]
-        pace_4, now_4 = delayed(m, pace_3), delayed(m, now_3)
+        flags_3, gear_3, now_3 = delayed(m, flags_2), delayed(m, gear_2), delayed(m, now_2)
+        m.d.comb += self.o.valid.eq(flags_3.valid)
+        m.d.comb += [getattr(out, name).eq(getattr(flags_3, name)) for name in ("opening", *PASSED)]
 
-        # Clock 5: how far off the sample was, in quarters of the scale; its steps are read.
-        m.submodules.steps = steps = Memory(shape=2 * spec.STEP.width, depth=spec.STEPS, init=[])
+        # Clock 4, in which the positions are known outside: how far off the sample was, in quarters of the scale; its
+        # steps are read.
+        m.submodules.steps = steps = table(2 * spec.STEP.width, spec.STEPS)
         write, read = steps.write_port(), steps.read_port()
         m.d.comb += [
             write.en.eq(self.load.write & (self.load.table == Table.STEPS)),
@@ -158,32 +149,29 @@ class Scale(wiring.Component):
             write.data.eq(self.load.value),
             read.addr.eq(entry(out.lower, out.upper)),
         ]
-        valid_5, channel_5 = delayed(m, self.o.valid & out.marks.sample), delayed(m, out.channel)
-        opening_5, pace_5, now_5 = delayed(m, out.opening), delayed(m, pace_4), delayed(m, now_4)
+        valid_4, frame_4, opening_4 = delayed(m, flags_3.valid), delayed(m, flags_3.frame), delayed(m, flags_3.opening)
+        gear_4, now_4 = delayed(m, gear_3), delayed(m, now_3)
 
-        # Clock 6: the state follows.
+        # Clock 5: the state follows.
         number = Number(spec.STEP)
         fast_step, slow_step = Signal(number), Signal(number)
         m.d.comb += [fast_step.eq(read.data[: spec.STEP.width]), slow_step.eq(read.data[spec.STEP.width :])]
-        fast = now_5.fast - round_half_up(now_5.fast, spec.DECAY_SHIFT) + fast_step
-        slow = now_5.slow + (slow_step << pace_5.gear)
+        fast = now_4.fast - round_half_up(now_4.fast, spec.DECAY_SHIFT) + fast_step
+        slow = now_4.slow + (slow_step << gear_4)
         m.d.comb += [
-            ram.write.eq(channel_5),
-            ram.enable.eq(valid_5),
-            ram.value.fast.eq(Mux(opening_5, 0, saturate(fast, -spec.FAST.maximum, spec.FAST.maximum))),
-            ram.value.slow.eq(Mux(opening_5, now_5.slow, saturate(slow, 0, greatest << spec.LOG_FRACTION))),
+            ram.write.eq(valid_4),
+            ram.write_frame.eq(frame_4),
+            ram.value.fast.eq(Mux(opening_4, 0, saturate(fast, -spec.FAST.maximum, spec.FAST.maximum))),
+            ram.value.slow.eq(Mux(opening_4, now_4.slow, saturate(slow, 0, greatest << spec.LOG_FRACTION))),
         ]
         return m
 
     @staticmethod
-    def _distance(m: Module, difference: Value) -> tuple[Signal, Signal]:
-        """Magnitude and sign of a distance, registered."""
-        magnitude, negative = Signal(len(difference) - 1), Signal()
+    def _distance(m: Module, difference: Value, bits: int) -> tuple[Signal, Signal]:
+        """Magnitude and sign of a distance, registered; no edge is farther off than all ones."""
+        magnitude, negative = Signal(bits), Signal()
         m.d.sync += [magnitude.eq(Mux(difference < 0, -difference, difference)), negative.eq(difference < 0)]
         return magnitude, negative
-
-
-KEPT = ("code", "opening", "channel", "marks")  # of a sample, on its way through
 
 
 def entry(lower: Any, upper: Any) -> Value:

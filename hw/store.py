@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,10 +15,23 @@ def ceil_power(n: int) -> int:
     return 1 << (n - 1).bit_length()
 
 
+def append(m: Module, packer: Any, store: "Store") -> None:
+    """Let a packer (`hw.pack`) fill the banks of a store, each from its beginning on."""
+    count, now = Signal(range(store.words + 1)), Signal(range(store.words + 1))
+    m.d.comb += [
+        now.eq(Mux(packer.discard, 0, count)),
+        store.write.eq(packer.write),
+        store.word.eq(packer.word),
+        store.offset.eq(now),
+        store.done.eq(packer.done),
+    ]
+    m.d.sync += count.eq(Mux(packer.done, 0, now + (packer.write & (now != store.words))))
+
+
 class Store(wiring.Component):
     """A ring of banks, each as long as the longest packet.
 
-    Writing comes first: the source of samples cannot wait, the reader can. Words beyond a bank's end are
+    Writing comes first: the source of samples cannot wait, the reader can. Words at `words`, beyond a bank's end, are
     not written (such a packet leaves in its other form).
 
     Parameters
@@ -34,10 +47,10 @@ class Store(wiring.Component):
 
     Members
     -------
-    write, word, lane : In
-        Append a word to a lane of the bank that is being written.
-    done, discard : In
-        Go to the next bank, after the word of this clock; begin this one anew, before it.
+    write, word, lane, offset : In
+        Write a word of a lane into the bank that is being written.
+    done : In
+        Go to the next bank, after the word of this clock.
     rewind, read_lane : In
         Read a lane of the oldest bank from its beginning.
     release : In
@@ -63,8 +76,8 @@ class Store(wiring.Component):
                 "write": In(1),
                 "word": In(word),
                 "lane": In(range(lanes)),
+                "offset": In(range(words + 1)),
                 "done": In(1),
-                "discard": In(1),
                 "rewind": In(1),
                 "read_lane": In(range(lanes)),
                 "release": In(1),
@@ -76,16 +89,8 @@ class Store(wiring.Component):
         m = Module()
         m.submodules.ram = ram = SinglePortRam(ceil_power(self.words) * self.lanes * self.banks, self.bits)
 
-        bank = Signal(range(self.banks))
-        offsets = [Signal(range(self.words + 1), name=f"offset_{lane}") for lane in range(self.lanes)]
-        kept, writing = Array(Mux(self.discard, 0, offset) for offset in offsets), Signal()
-        offset_now = Signal(range(self.words + 1))
-        m.d.comb += [
-            offset_now.eq(kept[self.lane]),
-            writing.eq(self.write & (offset_now != self.words)),
-        ]
-        for lane, offset in enumerate(offsets):
-            m.d.sync += offset.eq(Mux(self.done, 0, kept[lane] + (writing & (self.lane == lane))))
+        bank, writing = Signal(range(self.banks)), Signal()
+        m.d.comb += writing.eq(self.write & (self.offset != self.words))
         with m.If(self.done):
             m.d.sync += bank.eq(bank + 1)
 
@@ -120,6 +125,6 @@ class Store(wiring.Component):
             ram.enable.eq(writing | fetching),
             ram.write.eq(writing),
             ram.value.eq(self.word),
-            ram.address.eq(Mux(writing, Cat(offset_now[: len(at)], written, bank), Cat(at, read, oldest))),
+            ram.address.eq(Mux(writing, Cat(self.offset[: len(at)], written, bank), Cat(at, read, oldest))),
         ]
         return m

@@ -1,114 +1,199 @@
-"""Tokens of the range coder in the order in which the strings are made: a packet's end takes turns of its own.
+"""Samples in turns: every lane's sample in its slot, and at a packet's end the tokens that finish the lanes' strings.
 
-The source of samples cannot wait, so tokens queue while a packet ends, and the queue drains in the clocks between
-samples.
+Everything behind this stage moves on only when a token leaves it (`advance`), so that nothing there switches while
+nothing comes, and all that is said of clocks there is said of tokens. A token's slot is its number modulo `SLOTS`;
+lane n has slot `n * SLOTS / lanes`. So whatever a lane leaves behind comes round, `SLOTS` tokens later, where its next
+token needs it. Slots that no sample fills are empty tokens.
+
+The source of samples cannot wait. They queue while a packet ends.
 """
 
+from enum import IntEnum
 from typing import Any, Final
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from hw.marks import MARKS
-from hw.range import range_layout
-from hw.words import Kind, token_layout
+from hw.frame import frame_layout
+from hw.memory import Queue
+from hw.number import Number
 from model.spec.config import CodecConfig
+from model.spec.numbers import Format
 
-CADENCE: Final = 4  # clocks from a token of a lane to its next, at least
-END_TURNS: Final = 3 * CADENCE  # of a packet's end
-DEPTH: Final = 16
-RESERVED: Final = 3  # for tokens with marks: an end, an abort and a begin may follow each other
+SLOTS: Final = 4
+END_ROUNDS: Final = 4  # of slots, at a packet's end: one for each kind of token, and one for what is then known of it
+DEPTH: Final = 64  # of the queue
+RESERVED: Final = 6  # of it: for what is on its way, and for frames that are not stored
 
 
-def turn_layout(config: CodecConfig) -> data.StructLayout:
-    """A token, and the marks of the sample that it comes from; `sample` tells whether there is a token."""
-    return data.StructLayout({"token": token_layout(config), "marks": MARKS, "ended": 1})
+FLAGS: Final = data.StructLayout({"first": 1, "frame": 1, "key": 1})
+
+
+class Kind(IntEnum):
+    """What a token does that is no sample."""
+
+    NONE = 0
+    ROUND = 1  # ends its lane's string at the least multiple of half an interval
+    HELD = 2  # lets go of the words that wait for a carry
+    HALF = 3  # and of half a word of the store
+    FRAME = 4  # a frame time begins that is not stored
+
+
+def sample_layout(config: CodecConfig) -> data.StructLayout:
+    """A sample of a packet that is stored.
+
+    `first` is its lane's first in the packet. With `frame` a frame begins, with `key` as well the first one of a key
+    packet.
+    """
+    return data.StructLayout({"code": Number(Format(config.width)), "first": 1, "frame": 1, "key": 1})
+
+
+def token_layout(config: CodecConfig) -> data.StructLayout:
+    """A sample with its lane, or, in place of its flags, a `Kind`."""
+    return data.StructLayout({"sample": 1, "flags": FLAGS, "lane": range(config.lanes), "code": config.width})
+
+
+def is_kind(token: Any, kind: Kind) -> Value:
+    """Whether a token is of this kind."""
+    return ~token.sample & (token.flags.as_value() == kind)
 
 
 class Turns(wiring.Component):
-    """A queue of tokens, with the ends of packets put in.
+    """A queue of samples, dealt out in slots.
 
     Parameters
     ----------
     config : CodecConfig
+        Its channels are a multiple of its lanes.
+    depth : int
+        Tokens after which a channel may return.
+    flush : int
+        Tokens, empty if need be, that follow a packet's end: as many as it takes to move on all the way.
 
     Members
     -------
-    i : In, stream of `hw.range.range_layout`, always ready
-    o : Out, stream of `turn_layout`, always ready
-        `ended` comes with a packet's last token.
-    lost : Out
-        The queue has no room for this token: it is lost, but never one with a mark.
+    i : In, stream of `hw.frame.frame_layout`, always ready
+    full : Out
+        A sample that comes to `frame` now would find no room.
+    advance : Out
+        There is a token: all that is behind moves on with the end of this clock.
+    o : Out, stream of `sample_layout`, always ready
+    token : Out, `token_layout`
+        The same, and what is not a sample.
+    busy : Out
+        Something waits here, or the last packet's end has not moved on all the way.
 
     Latency
     -------
-    2 clocks, if nothing waits.
+    2 clocks, if nothing waits and the slot is the sample's.
 
     Throughput
     ----------
-    A token of a lane every `CADENCE` clocks, less `END_TURNS` clocks a packet.
+    A sample of a lane every `SLOTS` clocks, less `END_ROUNDS * SLOTS` clocks a packet.
     """
 
     LATENCY = 2
 
-    def __init__(self, config: CodecConfig) -> None:
+    def __init__(self, config: CodecConfig, depth: int, flush: int) -> None:
         self.config = config
+        self.depth = depth
+        self.flush = flush
         super().__init__(
             {
-                "i": In(stream.Signature(range_layout(config), always_ready=True)),
-                "o": Out(stream.Signature(turn_layout(config), always_ready=True)),
-                "lost": Out(1),
+                "i": In(stream.Signature(frame_layout(config), always_ready=True)),
+                "full": Out(1),
+                "advance": Out(1),
+                "o": Out(stream.Signature(sample_layout(config), always_ready=True)),
+                "token": Out(token_layout(config)),
+                "busy": Out(1),
             }
         )
 
+    @staticmethod
+    def frame_slots(config: CodecConfig, depth: int) -> int:
+        """Tokens of a frame: a multiple of `SLOTS`, at least `depth`."""
+        tokens = max(config.channels * SLOTS // config.lanes, depth)
+        return -(-tokens // SLOTS) * SLOTS
+
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        lanes = self.config.lanes
-        came = self.i.payload
-        marks = came.marks
-        marked = marks.open | marks.close | marks.abort
-        m.submodules.queue = queue = SyncFIFOBuffered(width=range_layout(self.config).size, depth=DEPTH)
-        next_ = Signal(range_layout(self.config))
+        config, lanes = self.config, self.config.lanes
+        stride = SLOTS // lanes
+        frame_slots = self.frame_slots(config, self.depth)
+        cycle = frame_slots if frame_slots > config.channels * stride else SLOTS  # short frames are filled up
+
+        entry = data.StructLayout(
+            {"code": config.width, **dict.fromkeys(("sample", "frame", "open", "key", "close"), 1)}
+        )
+        m.submodules.queue = queue = Queue(entry, DEPTH)
+        came, marks, head = self.i.payload, self.i.payload.marks, queue.data
         m.d.comb += [
-            queue.w_data.eq(came.as_value()),
-            queue.w_en.eq(self.i.valid & ~self.lost),
-            self.lost.eq(self.i.valid & ~marked & (queue.w_level >= DEPTH - RESERVED)),
-            next_.eq(queue.r_data),
+            queue.value.code.eq(came.code),
+            queue.push.eq(self.i.valid & (marks.sample | marks.frame | marks.close)),
         ]
+        m.d.sync += self.full.eq(queue.level >= DEPTH - RESERVED)
+        m.d.comb += [getattr(queue.value, name).eq(getattr(marks, name)) for name in entry.members if name != "code"]
 
-        # One token after the other, with a pause where lanes are few; then, if the packet ends with it, its end.
-        pause, turn, ending = Signal(range(CADENCE)), Signal(range(END_TURNS)), Signal()
-        take = Signal()
-        m.d.comb += [take.eq(queue.r_rdy & ~ending & (pause == 0)), queue.r_en.eq(take)]
-        with m.If(pause != 0):
-            m.d.sync += pause.eq(pause - 1)
-        with m.If(take):
-            m.d.sync += [pause.eq(CADENCE // lanes - 1), ending.eq(next_.marks.close)]
-        with m.If(ending & (pause == 0)):
-            m.d.sync += turn.eq(turn + 1)
-            with m.If(turn == END_TURNS - 1):
-                m.d.sync += [ending.eq(0), turn.eq(0)]
-
-        # A lane's first token in a packet.
-        begun, begun_now = Signal(lanes), Signal(lanes)
-        m.d.comb += begun_now.eq(Mux(next_.marks.open, 0, begun))
-        with m.If(take):
-            m.d.sync += begun.eq(begun_now | (next_.marks.sample << next_.lane))
-        closing, lane = Signal(), Signal(range(CADENCE))
-        m.d.comb += [closing.eq(ending & (pause == 0) & (lane < lanes)), lane.eq(turn % CADENCE)]
-        out, token = self.o.payload, self.o.payload.token
-        m.d.sync += [
-            self.o.valid.eq(take | closing),
-            out.ended.eq(closing & (turn == END_TURNS - CADENCE + lanes - 1)),
-            out.marks.eq(Mux(closing, 0, next_.marks)),
-            token.kind.eq(Mux(closing, 1 + turn // CADENCE, Kind.SAMPLE)),
-            token.first.eq(~closing & ~begun_now.bit_select(next_.lane, 1)),
-            token.lane.eq(Mux(closing, lane, next_.lane)),
-            token.below.eq(next_.below),
-            token.bits.eq(next_.bits),
-            token.plain.eq(next_.plain),
-            token.code.eq(next_.code),
+        # The head of the queue waits for its slot; then, if the packet ends with it, the end takes its rounds.
+        slot, round_, ending = Signal(range(cycle)), Signal(range(END_ROUNDS)), Signal()
+        lane, last_slot = Signal(range(lanes)), Signal()
+        fits, sample, frame, close = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            lane.eq(slot[: (SLOTS - 1).bit_length()] // stride),
+            last_slot.eq(slot % SLOTS == SLOTS - 1),
+            fits.eq(Mux(head.frame, slot == 0, slot % stride == 0)),
+            sample.eq(queue.there & ~ending & head.sample & fits),
+            frame.eq(queue.there & ~ending & ~head.sample & head.frame),
+            close.eq(queue.there & ~ending & ~head.sample & ~head.frame),
+            queue.pop.eq(sample | frame | close),
         ]
+        closing, end_turn = Signal(), Signal()  # rounds begin with slot 0
+        m.d.comb += end_turn.eq(ending & (closing | (slot % SLOTS == 0)))
+        with m.If(queue.pop):
+            m.d.sync += ending.eq(head.close)
+        with m.If(end_turn):
+            m.d.sync += closing.eq(1)
+            with m.If(last_slot):
+                m.d.sync += round_.eq(round_ + 1)
+                with m.If(round_ == END_ROUNDS - 1):
+                    m.d.sync += [round_.eq(0), closing.eq(0), ending.eq(0)]
+
+        step, flushing = Signal(), Signal(range(self.flush + 1))
+        m.d.comb += [
+            step.eq((queue.there & ~close) | ending | (flushing != 0)),
+            self.busy.eq(self.i.valid | queue.there | queue.waits | ending | (flushing != 0)),
+        ]
+        m.d.sync += self.advance.eq(step)
+        with m.If(ending):
+            m.d.sync += flushing.eq(self.flush)
+        with m.Elif(step & (flushing != 0)):
+            m.d.sync += flushing.eq(flushing - 1)
+
+        # The first token of each lane in a packet.
+        opening, first, token = Signal(), Signal(), self.token
+        m.d.comb += first.eq(head.open | opening)
+        with m.If(sample):
+            m.d.sync += opening.eq(first & (lane != lanes - 1))
+
+        with m.If(step):
+            m.d.sync += [
+                slot.eq(Mux(slot == cycle - 1, 0, slot + 1)),
+                token.sample.eq(sample),
+                token.lane.eq(lane),
+                token.code.eq(head.code),
+                token.flags.eq(Mux(frame, Kind.FRAME, Kind.NONE)),
+            ]
+            with m.If(sample):
+                m.d.sync += [
+                    token.flags.first.eq(first),
+                    token.flags.frame.eq(head.frame),
+                    token.flags.key.eq(head.open & head.key),
+                ]
+            with m.Elif(end_turn & (slot % stride == 0) & (round_ != END_ROUNDS - 1)):
+                m.d.sync += token.flags.eq(Kind.ROUND + round_)
+        with m.Else():
+            m.d.sync += [token.sample.eq(0), token.flags.eq(Kind.NONE)]
+        m.d.comb += [self.o.valid.eq(token.sample), self.o.payload.code.eq(token.code)]
+        m.d.comb += [getattr(self.o.payload, name).eq(getattr(token.flags, name)) for name in FLAGS.members]
         return m

@@ -10,12 +10,12 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.calibrate import Calibrate
-from hw.frame import frame_layout
 from hw.lms import Lms, lms_layout
 from hw.load import Table, load_layout
 from hw.number import connect
-from hw.range import Range, range_layout
+from hw.range import PART, Range
 from hw.scale import FARTHEST, Scale, scale_layout
+from hw.turns import SLOTS, sample_layout
 from model.codec import calibrate, calibrated, lms
 from model.codec import range as coding
 from model.spec import calibrate as calibrate_spec
@@ -27,7 +27,7 @@ from model.spec.config import CodecConfig
 from tests.simulate import play
 
 POSITIONS = [f"scaled.payload.{edge}.{field}" for edge in ("lower", "upper") for field in ("magnitude", "negative")]
-TOKEN = [f"o.payload.{field}" for field in ("below", "bits", "plain", "lane", "code")]
+TOKEN = [f"o.{field}" for field in ("below", "bits", "plain")]
 LATENCY = Calibrate.LATENCY + Lms.LATENCY + Scale.LATENCY + Range.LATENCY
 
 
@@ -38,10 +38,10 @@ class Chain(wiring.Component):
         self.config, self.shifts = config, shifts
         super().__init__(
             {
-                "i": In(stream.Signature(frame_layout(config), always_ready=True)),
+                "i": In(stream.Signature(sample_layout(config), always_ready=True)),
                 "predicted": Out(stream.Signature(lms_layout(config), always_ready=True)),
                 "scaled": Out(stream.Signature(scale_layout(config), always_ready=True)),
-                "o": Out(stream.Signature(range_layout(config), always_ready=True)),
+                "o": Out(PART),
                 "load": In(load_layout(config.width)),
             }
         )
@@ -55,7 +55,7 @@ class Chain(wiring.Component):
             m.d.comb += stage.load.eq(self.load)
             connect(m, before, stage.i)
             before = stage.o
-        connect(m, before, wiring.flipped(self.o))
+        m.d.comb += [stages[2].ahead.eq(stages[1].ahead), self.o.eq(stages[3].o)]
         for seen, stage in ((self.predicted, stages[1]), (self.scaled, stages[2])):
             m.d.comb += [seen.valid.eq(stage.o.valid), seen.payload.eq(stage.o.payload)]
         return m
@@ -82,7 +82,7 @@ class Expected(NamedTuple):
 
     mu: int | None
     positions: tuple[int, int] | None
-    token: tuple[int, int, int, int, int]
+    token: tuple[int, int, int]
 
 
 def law(codes: np.ndarray, config: CodecConfig, tables: Tables, keys: set[int], opens: set[int]) -> Iterator[Expected]:
@@ -107,7 +107,7 @@ def law(codes: np.ndarray, config: CodecConfig, tables: Tables, keys: set[int], 
             if age == 0:
                 state[channel, lms.LAST] = value
                 intervals[lane] = coding.TOP
-                yield Expected(None, None, (0, 0, 1, lane, code))
+                yield Expected(None, None, (0, 0, 1))
                 continue
             mu, octave, reciprocal = calibrated.predict(state, channel, 0, reciprocals, edge_limit, index_limit)
             lower, upper = (coding.position(int(tables.edges[c]) - mu, reciprocal, octave) for c in (code, code + 1))
@@ -125,7 +125,7 @@ def law(codes: np.ndarray, config: CodecConfig, tables: Tables, keys: set[int], 
                 state, channel, 0, value, mu, lower, upper, age, tables.shifts, tables.steps, difference_limit,
                 index_limit,
             )  # fmt: skip
-            yield Expected(mu, (lower, upper), (below, bits, int(plain), lane, code))
+            yield Expected(mu, (lower, upper), (below, bits, int(plain)))
 
 
 def hard_codes(frames: int, channels: int, width: int) -> np.ndarray:
@@ -156,34 +156,34 @@ def with_shifts(tables: Tables, shifts: tuple[int, ...]) -> Tables:
     [(16, 10, 4, (2, 4)), (8, 10, 1, (3,)), (8, 8, 2, (0, 0, 3)), (4, 10, 4, (0, 2, 5))],
 )
 def test_chain(channels: int, width: int, lanes: int, shifts: tuple[int, ...]) -> None:
-    """A sample every clock, or as seldom as one lane or few channels need it; packets of 20 frames."""
+    """Every lane in its slot, frames at least as long as a channel takes; packets of 20 frames."""
     config = CodecConfig("calibrated", channels, width, lanes=lanes)
     tables = with_shifts(unpack(shipped.default("calibrated", lattice=width == 10), width), shifts)
     frames = 820 if channels == 4 else 120
     codes = hard_codes(frames, channels, width)
     opens = set(range(0, frames, 20))
     keys = {frame for frame in opens if frame % 700 == 0 or frame == 80}
-    spacing = max(1, -(-Range.DEPTH // lanes), -(-Scale.DEPTH // channels))
     words = list(table_words(tables))
+    words += [{}] * (-len(words) % SLOTS)
     for frame, row in enumerate(codes.tolist()):
         for channel, code in enumerate(row):
-            word = {"i.valid": 1, "i.payload.code": code, "i.payload.channel": channel}
-            marks = {"sample": 1, "frame": channel == 0}
-            marks["open"] = marks["frame"] and frame in opens
-            marks["key"] = marks["open"] and frame in keys
-            words += [word | {f"i.payload.marks.{name}": int(mark) for name, mark in marks.items()}]
-            words += [{}] * (spacing - 1)
-    outputs = ["predicted.valid", "predicted.payload.mu", "scaled.valid", *POSITIONS, "o.valid", *TOKEN]
+            flags = {"frame": channel == 0, "first": frame in opens and channel < lanes}
+            flags["key"] = flags["frame"] and frame in keys
+            word = {"i.valid": 1, "i.payload.code": code}
+            words += [word | {f"i.payload.{name}": int(flag) for name, flag in flags.items()}]
+            words += [{}] * (SLOTS // lanes - 1)
+        words += [{}] * (SLOTS if channels == lanes else 0)
+    outputs = ["predicted.valid", "predicted.payload.mu", "scaled.valid", *POSITIONS, *TOKEN]
     seen = play(Chain(config, shifts), words, outputs, idle=LATENCY + 1)
-    first = next(n for n, word in enumerate(words) if word.get("i.valid"))
-    assert next(n for n, row in enumerate(seen) if row["o.valid"]) - first == LATENCY
     mus = [row["predicted.payload.mu"] for row in seen if row["predicted.valid"]]
     positions = [
         tuple(-row[size] if row[sign] else row[size] for size, sign in (POSITIONS[:2], POSITIONS[2:]))
         for row in seen
         if row["scaled.valid"]
     ]
-    tokens = [tuple(row[name] for name in TOKEN) for row in seen if row["o.valid"]]
+    valid = [False] * LATENCY + ["i.valid" in word for word in words] + [False]
+    tokens = [tuple(row[name] for name in TOKEN) for row, sample in zip(seen, valid, strict=True) if sample]
+    assert not any(row[name] for row, sample in zip(seen, valid, strict=True) if not sample for name in TOKEN)
     expected = list(law(codes, config, tables, keys, opens))
     assert tokens == [sample.token for sample in expected]
     told = [n for n, sample in enumerate(expected) if sample.mu is not None]
