@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from model.spec.calibrated import image
+from model.spec.parameters import ParameterSet
 from verif import ledger, stimulus
 from verif.material import MAKERS
 from verif.player import Player, generator
@@ -30,22 +32,34 @@ class Bench:
         return MAKERS[kind]((count, self.config.channels), self.config.width, self.rng)
 
     def frames(self, codes: np.ndarray, *, pause: float = 0.3) -> np.ndarray:
-        """Words that offer `codes` slowly enough for the output, or as `pause` says."""
-        clocks = self.design.frame_clocks
-        return stimulus.frames(codes, self.rng, spacing=self.design.spacing, pause=pause, frame_clocks=clocks)
+        """Words that offer `codes` slowly enough for the output or, without a pause, as fast as can be."""
+        design = self.design
+        spacing = design.calm_spacing if pause else design.spacing
+        return stimulus.frames(codes, self.rng, spacing=spacing, pause=pause, frame_clocks=design.frame_clocks)
 
-    async def reset(self) -> None:
-        """Two clocks of reset."""
+    async def reset(self, loaded: ParameterSet | None = None) -> None:
+        """Two clocks of reset, then a parameter set, if any."""
         await self.player.play(stimulus.reset(2, self.rng))
+        if loaded is not None:
+            await self.player.play(self.image(loaded))
 
-    async def check(self, words: np.ndarray, *, stalled: bool = False, recovered: int = 0) -> tuple[Trace, set[int]]:
+    def image(self, parameters: ParameterSet) -> np.ndarray:
+        """Words that load a set."""
+        return stimulus.parameters(image(parameters, self.config.width))
+
+    async def check(
+        self, words: np.ndarray, *, stalled: bool = False, recovered: int = 0, loaded: bool = True
+    ) -> tuple[Trace, set[int]]:
         """Play `words` from reset, disable, drain, and compare; returns the trace and the packets that were dropped.
 
-        The last `recovered` packets must not be among them.
+        The last `recovered` packets must not be among them. Unless `loaded` is False, a core of a parameterised
+        profile has its set from the begin.
         """
-        words, expected = ledger.drained(words, self.design, self.rng)
-        await self.reset()
+        words = ledger.drained(words, self.design, self.rng)
+        parameters = self.design.parameters if loaded else None
+        await self.reset(parameters)
         trace = await self.player.play(words)
+        expected = ledger.read(words, self.design, parameters, trace.taken)
         drops = ledger.check(expected, trace, stalled=stalled)
         ledger.check_recovery(expected, drops, recovered)
         return trace, drops

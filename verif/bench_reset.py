@@ -14,10 +14,10 @@ async def reset_at_any_time(dut, seed: int) -> None:
     frames = bench.config.packet_frames
     kind = ("noise", "uniform")[seed % 2]
     before = stimulus.ready(bench.frames(bench.codes(4 * frames, kind), pause=0.5))
-    await bench.reset()
+    await bench.reset(bench.design.parameters)
     cut = int(bench.rng.integers(1, len(before)))
     trace = await bench.player.play(before[:cut])
-    _, expected = ledger.drained(before, bench.design, bench.rng)
+    expected = ledger.read(before, bench.design, bench.design.parameters)
     law = b"".join(expected.encode(set()))
     assert trace.data.tobytes() == law[: len(trace.data)]
     after = stimulus.ready(bench.frames(bench.codes(3 * frames), pause=0.3))

@@ -6,9 +6,12 @@ import numpy as np
 from hw.compressor import Compressor
 from verif import stimulus
 from verif.bench import Bench
+from verif.design import Design
+
+QUEUED = Design.from_environment().parameters is not None  # samples that come too soon wait: see bench_haste
 
 
-@cocotb.test()
+@cocotb.test(skip=QUEUED)
 @cocotb.parametrize(frame=(0, 4, 7))
 async def overrun(dut, frame: int) -> None:
     """A channel that returns too early is counted, and its packet is lost whole."""
@@ -24,7 +27,7 @@ async def overrun(dut, frame: int) -> None:
     assert trace.counters["overruns"] == 1
 
 
-@cocotb.test()
+@cocotb.test(skip=QUEUED)
 async def just_in_time(dut) -> None:
     """A channel that returns after exactly `Compressor.DEPTH` clocks is no overrun."""
     bench = Bench(dut)

@@ -10,12 +10,13 @@ import numpy as np
 
 from hw.frame import COUNTERS
 from model.spec.calibrated import image
+from model.spec.parameters import ParameterSet
 from verif import stimulus, toolchain
 from verif.design import Design
 from verif.trace import Trace
 
 SHIM = Path(__file__).with_name("cxxrtl_shim.cpp")
-FLAGS = ("VALID", "MARK", "ENABLE", "READY", "SHY", "RESET", "PARAMETER")
+FLAGS = ("VALID", "MARK", "ENABLE", "READY", "SHY", "RESET", "PARAMETER", "BOTH")
 RULES = ("s_axis: ready was low", "m_axis: valid was withdrawn before ready", "m_axis: payload changed before ready")
 
 
@@ -65,10 +66,13 @@ class Simulator:
         parts : ndarray of uint32, shape (clocks,), or an iterable of them
         """
         handed, times, clock = [np.zeros(0, np.uint16)], [np.zeros(0, np.int64)], 0
+        taken: list[int] = []
         for part in [parts] if isinstance(parts, np.ndarray) else parts:
             words = np.ascontiguousarray(part, np.uint32)
             # A byte a clock is all that the output can hand over.
             out, when = np.empty(len(words), np.uint16), np.empty(len(words), np.int64)
+            offered = np.empty(np.count_nonzero(words & stimulus.PARAMETER), np.int64)
+            takings = ctypes.c_int64(0)
             count = self._library.simulation_play(
                 self._handle,
                 ctypes.c_void_p(words.ctypes.data),
@@ -76,14 +80,18 @@ class Simulator:
                 ctypes.c_int64(clock),
                 ctypes.c_void_p(out.ctypes.data),
                 ctypes.c_void_p(when.ctypes.data),
+                ctypes.c_void_p(offered.ctypes.data),
+                ctypes.byref(takings),
             )
+            taken += offered[: takings.value].tolist()
             handed.append(out[:count].copy())
             times.append(when[:count].copy())
             clock += len(words)
         data = np.concatenate(handed)
         violations = [f"{rule}, {n} times" for rule, n in zip(RULES, self._read("violations", 3), strict=True) if n]
         counters = dict(zip(COUNTERS, self._read("counters", len(COUNTERS)), strict=True))
-        return Trace(data.astype(np.uint8), data >> 8 != 0, np.concatenate(times), counters, violations)
+        loaded = bool(self._library.simulation_loaded(self._handle))
+        return Trace(data.astype(np.uint8), data >> 8 != 0, np.concatenate(times), counters, violations, taken, loaded)
 
     def _read(self, what: str, size: int) -> list[int]:
         values = np.zeros(size, np.int64 if what == "violations" else np.uint32)
@@ -102,11 +110,14 @@ class Run:
         Simulated.
     seconds : float
         That the simulator took for them.
+    begin : int
+        Clock of the first frame's first word.
     """
 
     trace: Trace
     clocks: int
     seconds: float
+    begin: int
 
     @property
     def data(self) -> bytes:
@@ -126,6 +137,7 @@ def run(
     frame_clocks: int = 0,
     seed: int = 0,
     stall: float = 0.0,
+    parameters: ParameterSet | None = None,
 ) -> Run:
     """Feed whole frames, close the last packet, and drain the output.
 
@@ -142,15 +154,20 @@ def run(
     seed : int
     stall : float
         Probability that the output is not ready in a clock.
+    parameters : ParameterSet, optional
+        For a parameterised profile; by default that of `design`.
     """
+    parameters = parameters or design.parameters
     library = library or build(toolchain.netlist(design.core()))
     rng = np.random.default_rng(seed)
     step = max(1, CHUNK // design.config.channels)
 
+    before = [stimulus.reset(2, rng)]
+    if parameters is not None:
+        before.append(stimulus.parameters(image(parameters, design.config.width)))
+
     def parts() -> Iterable[np.ndarray]:
-        yield stimulus.reset(2, rng)
-        if design.parameters is not None:
-            yield stimulus.parameters(image(design.parameters, design.config.width))
+        yield from before
         for start in range(0, len(codes), step):
             words = stimulus.frames(
                 codes[start : start + step], rng, spacing=spacing or design.spacing, frame_clocks=frame_clocks
@@ -170,4 +187,4 @@ def run(
     simulator = Simulator(library)
     begun = time.perf_counter()
     trace = simulator.play(counting())
-    return Run(trace, counted, time.perf_counter() - begun)
+    return Run(trace, counted, time.perf_counter() - begun, sum(map(len, before)))

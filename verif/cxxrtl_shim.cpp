@@ -24,9 +24,9 @@ Simulation *simulation_new() { return new Simulation(); }
 void simulation_delete(Simulation *s) { delete s; }
 
 // Plays `clocks` words; stores the bytes handed over (bit 8 is tlast), at most one a clock, and their clocks, counted
-// from `origin`. Returns their number.
+// from `origin`. Returns their number; likewise the clocks in which words of parameter sets were taken.
 int64_t simulation_play(Simulation *s, const uint32_t *words, int64_t clocks, int64_t origin, uint16_t *bytes,
-                        int64_t *times) {
+                        int64_t *times, int64_t *taken, int64_t *takings) {
     auto &core = s->core;
     int64_t count = 0;
     for (int64_t clock = 0; clock < clocks; clock++) {
@@ -37,7 +37,7 @@ int64_t simulation_play(Simulation *s, const uint32_t *words, int64_t clocks, in
         core.p_rst.set<bool>(reset);
         core.p_enable.set<bool>(word & ENABLE);
         core.p_s__axis__tdata.set<uint16_t>(word & 0xFFFF);
-        core.p_s__axis__tvalid.set<bool>((word & VALID) && !(word & PARAMETER));
+        core.p_s__axis__tvalid.set<bool>((word & VALID) && (!(word & PARAMETER) || (word & BOTH)));
         core.p_s__axis__tuser.set<bool>(word & MARK);
 #ifdef PARAMETERISED
         core.p_p__axis__tdata.set<uint16_t>(word & 0xFFFF);
@@ -52,6 +52,10 @@ int64_t simulation_play(Simulation *s, const uint32_t *words, int64_t clocks, in
             s->violations[0] += !core.p_s__axis__tready.get<bool>();
             s->violations[1] += s->held && !valid;
             s->violations[2] += s->held && valid && payload != s->payload;
+#ifdef PARAMETERISED
+            if (core.p_p__axis__tvalid.get<bool>() && core.p_p__axis__tready.get<bool>())
+                taken[(*takings)++] = origin + clock;
+#endif
             if (valid && ready) {
                 bytes[count] = payload;
                 times[count++] = origin + clock;
@@ -68,6 +72,14 @@ int64_t simulation_play(Simulation *s, const uint32_t *words, int64_t clocks, in
 
 void simulation_violations(const Simulation *s, int64_t *out) {
     for (int i = 0; i < 3; i++) out[i] = s->violations[i];
+}
+
+int32_t simulation_loaded(const Simulation *s) {
+#ifdef PARAMETERISED
+    return s->core.p_loaded.get<bool>();
+#else
+    return 0;
+#endif
 }
 
 void simulation_counters(const Simulation *s, uint32_t *out) {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hw.core import Core
 from model.formats.codes import LATTICE_WIDTH
-from model.spec import packet, shipped
+from model.spec import operating, packet, shipped
 from model.spec.config import CodecConfig, find_profile
 from model.spec.parameters import ParameterSet
 
@@ -48,6 +48,16 @@ class Design:
         return self.core().spacing
 
     @property
+    def latency_bound(self) -> float:
+        """Clocks from a packet's first sample to its last byte at most, at the live mode's rate of frames."""
+        return self.bound(operating.DEFAULT_RATE, operating.LINK_BYTES)
+
+    def bound(self, rate: float, clocks: float) -> float:
+        """The same at `rate` frames in so many clocks: what `model.spec.operating` says of a core of this latency."""
+        more = max(0, self.core().latency - operating.PIPELINE_CLOCKS)
+        return operating.worst_latency(self.config, rate, clocks, self.banks) * clocks + self.banks * more
+
+    @property
     def calm_spacing(self) -> int:
         """Clocks from one sample to the next at which even packets stored raw leave in time."""
         samples = self.config.packet_frames * self.config.channels
@@ -55,7 +65,8 @@ class Design:
 
     @property
     def _packet_clocks(self) -> int:
-        return self.config.raw_bytes(self.config.packet_frames) + packet.overhead_bytes(key=True) + 8
+        overhead = packet.overhead_bytes(key=True, parameter_set=self.parameters is not None)
+        return self.config.raw_bytes(self.config.packet_frames) + overhead + self.core().latency
 
     @property
     def drain_clocks(self) -> int:

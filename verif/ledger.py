@@ -2,19 +2,23 @@
 
 Frames are numbered by their marks. `enable` is sampled with a mark; recorded frames are cut into packets; a packet
 with a broken frame is lost whole. What a stalled host loses cannot be foretold from the input alone: those drops
-are learned from the positions that did come out, and the bytes must be the law's given these drops.
+are learned from the positions that did come out, and the bytes must be the law's given these drops. Words of
+parameter sets that were taken are learned likewise; nothing is recorded without a whole set. So are overruns where
+samples wait in a queue.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from hw.compressor import Compressor as Gates
 from model.codec.compressor import Compressor
 from model.codec.packet import scan
 from model.spec.config import CodecConfig
+from model.spec.parameters import ParameterSet
 from verif import stimulus
 from verif.design import Design
+from verif.parameters import Loading
 from verif.trace import Trace
 
 SETTLING_CLOCKS = 4  # from a frame that is missing to its counter; fewer than half a frame
@@ -22,9 +26,10 @@ SETTLING_CLOCKS = 4  # from a frame that is missing to its counter; fewer than h
 
 @dataclass
 class Pass:
-    """Recorded frames without a pause between them."""
+    """Recorded frames without a pause between them, and the parameter set that was loaded."""
 
     position: int
+    parameters: ParameterSet | None = None
     frames: list[np.ndarray] = field(default_factory=list)
 
 
@@ -49,7 +54,8 @@ class Ledger:
     long_frames: int = 0
     missing_frames: int = 0
     overruns: int = 0
-    settled: int = 0  # clock of the last missing frame
+    loaded: bool = False  # at the end
+    queued: bool = False  # samples wait in a queue, and overrun when it is full
 
     def packets(self) -> dict[int, int]:
         """Index of each packet by its position."""
@@ -64,9 +70,13 @@ class Ledger:
 
     def encode(self, drops: set[int]) -> list[bytes]:
         """The law's packets."""
-        law = Compressor(self.config, drops=drops)
-        packets, position = [], 0
+        known, packets, position = self.packets(), [], 0
+        law, loaded = Compressor(self.config, drops=drops), None
         for each in self.passes:
+            if each.parameters is not loaded:
+                loaded, position = each.parameters, each.position
+                later = {index - known[position] for index in drops}
+                law = Compressor(self.config, drops=later, parameters=loaded, position=position)
             law.pause(each.position - position)
             packets += [*law.push(np.array(each.frames)), *law.close()]
             position = each.position + len(each.frames)
@@ -79,12 +89,17 @@ class Reader:
     Parameters
     ----------
     design : Design
+    loaded : ParameterSet, optional
+        What is loaded when the stimulus begins.
     """
 
-    def __init__(self, design: Design) -> None:
+    def __init__(self, design: Design, loaded: ParameterSet | None = None) -> None:
         self.design = design
         self.channels = design.config.channels
-        self.ledger = Ledger(design.config)
+        self.loading = Loading(design.config.width, loaded)
+        self.parameterised = design.parameters is not None
+        self.depth = 1 if self.parameterised else design.core().depth  # behind a queue no channel returns too early
+        self.ledger = Ledger(design.config, queued=design.parameters is not None)
         self.position = -1
         self.channel: int | None = None  # of the next sample; None: no frame is open
         self.recording = False  # the open frame is recorded
@@ -93,26 +108,34 @@ class Reader:
         self.deadline: int | None = None  # clock at which a frame is missing
         self.used: list[int] = []  # clocks of the last samples that belong to a frame
 
-    def clock(self, clock: int, word: int) -> None:
-        """What happens in one clock."""
+    def clock(self, clock: int, word: int, taken: bool = False) -> None:
+        """What happens in one clock; `taken` is a word of a parameter set."""
+        parameter = bool(word & stimulus.VALID and word & stimulus.PARAMETER)
+        sample = bool(word & stimulus.VALID) and (not parameter or bool(word & stimulus.BOTH))
         enable = bool(word & stimulus.ENABLE)
+        if self.parameterised:
+            enable = enable and not parameter and self.loading.loaded is not None
         if not enable and self.channel is None:
             self.joined = False
-        if word & stimulus.VALID and word & stimulus.MARK:
+        self._frames(clock, word, sample, enable)
+        if taken:
+            self.loading.take(word & 0xFFFF, bool(word & stimulus.MARK))
+
+    def _frames(self, clock: int, word: int, sample: bool, enable: bool) -> None:
+        if sample and word & stimulus.MARK:
             self._begin(enable)
             self._sample(clock, word)
             self.deadline = clock + self.design.frame_clocks * 3 // 2
         elif self.design.frame_clocks and clock == self.deadline:
             self._begin(enable)
             self.ledger.missing_frames += 1
-            self.ledger.settled = clock
             if self.recording:
                 self.ledger.broken.add(self.position)
             self.channel, self.recording = None, False
             self.deadline = clock + self.design.frame_clocks
-        elif word & stimulus.VALID and self.channel is not None:
+        elif sample and self.channel is not None:
             self._sample(clock, word)
-        elif word & stimulus.VALID and self.position >= 0:
+        elif sample and self.position >= 0:
             self.ledger.long_frames += not self.surplus
             self.surplus = True
 
@@ -124,14 +147,14 @@ class Reader:
         self.position, self.channel, self.surplus, self.recording = self.position + 1, 0, False, enable
         if enable:
             if not self.joined:
-                self.ledger.passes.append(Pass(self.position))
+                self.ledger.passes.append(Pass(self.position, self.loading.loaded))
             self.ledger.passes[-1].frames.append(np.zeros(self.channels, np.uint16))
         self.joined = enable
 
     def _sample(self, clock: int, word: int) -> None:
         assert self.channel is not None
-        self.used = [c for c in self.used if clock - c < Gates.DEPTH] + [clock]
-        if len(self.used) > self.channels:  # in intact frames: this channel was here less than DEPTH clocks ago
+        self.used = [c for c in self.used if clock - c < self.depth] + [clock]
+        if len(self.used) > self.channels:  # in intact frames: this channel was here less than `depth` clocks ago
             self.ledger.overruns += 1
             if self.recording:
                 self.ledger.broken.add(self.position)
@@ -140,27 +163,38 @@ class Reader:
         self.channel = self.channel + 1 if self.channel + 1 < self.channels else None
 
 
-def drained(words: np.ndarray, design: Design, rng: np.random.Generator) -> tuple[np.ndarray, Ledger]:
-    """`words`, then as many disabled ones as let the core come to rest, and the ledger of it all.
+def drained(words: np.ndarray, design: Design, rng: np.random.Generator) -> np.ndarray:
+    """`words`, which end between frames, then as many disabled ones as let the core come to rest."""
+    rest = design.drain_clocks
+    marks = np.flatnonzero(stimulus.offered(words) & (words & stimulus.MARK != 0))
+    if design.frame_clocks and len(marks):
+        # A frame that is missed in the last clocks would not be counted yet.
+        overdue = len(words) + rest - 1 - int(marks[-1]) - design.frame_clocks * 3 // 2
+        rest += SETTLING_CLOCKS * (overdue % design.frame_clocks < SETTLING_CLOCKS)
+    return np.concatenate([words, stimulus.ready(stimulus.disabled(stimulus.idle(rest, rng)))])
+
+
+def read(
+    words: np.ndarray, design: Design, loaded: ParameterSet | None = None, taken: Iterable[int] | None = None
+) -> Ledger:
+    """What `words` must give.
 
     Parameters
     ----------
     words : ndarray of uint32, shape (clocks,)
         They begin after a reset and end between frames.
     design : Design
-    rng : numpy.random.Generator
+    loaded : ParameterSet, optional
+        What has been loaded before.
+    taken : iterable of int
+        Clocks in which the core took a word of a parameter set.
     """
-    reader = Reader(design)
+    reader, clocks = Reader(design, loaded), frozenset(taken or ())
     for clock, word in enumerate(words.tolist()):
-        reader.clock(clock, word)
+        reader.clock(clock, word, clock in clocks)
     assert reader.channel is None, "the stimulus ends within a frame"
-    rest = design.drain_clocks
-    for clock in range(len(words), len(words) + rest):
-        reader.clock(clock, 0)
-    # A frame that is missed in the last clocks would not be counted yet.
-    late = len(words) + rest - reader.ledger.settled < SETTLING_CLOCKS
-    tail = stimulus.ready(stimulus.disabled(stimulus.idle(rest + SETTLING_CLOCKS * late, rng)))
-    return np.concatenate([words, tail]), reader.ledger
+    reader.ledger.loaded = reader.loading.loaded is not None
+    return reader.ledger
 
 
 def check(ledger: Ledger, trace: Trace, *, stalled: bool = False) -> set[int]:
@@ -172,7 +206,7 @@ def check(ledger: Ledger, trace: Trace, *, stalled: bool = False) -> set[int]:
     trace : Trace
         Drained.
     stalled : bool
-        Whether the output was not ready long enough to lose packets.
+        Whether the output was not ready long enough to lose packets, or samples came faster than lanes take them.
 
     Returns
     -------
@@ -202,9 +236,10 @@ def check(ledger: Ledger, trace: Trace, *, stalled: bool = False) -> set[int]:
         "short_frames": ledger.short_frames,
         "long_frames": ledger.long_frames,
         "missing_frames": ledger.missing_frames,
-        "overruns": ledger.overruns,
+        "overruns": trace.counters["overruns"] if stalled and ledger.queued else ledger.overruns,
     }
     assert trace.counters == expected, f"counters show {trace.counters}; expected {expected}"
+    assert trace.loaded == ledger.loaded, f"loaded is {trace.loaded}; expected {ledger.loaded}"
     return drops
 
 

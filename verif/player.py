@@ -1,6 +1,7 @@
 """Plays stimuli in cocotb, clock by clock, with the monitors on both streams."""
 
 import os
+from typing import Any
 
 import cocotb
 import numpy as np
@@ -38,31 +39,39 @@ class Player:
         self._monitors = [StreamMonitor("s_axis", always_ready=True), StreamMonitor("m_axis")]
         fields = {
             dut.s_axis_tdata: 0xFFFF,
-            dut.s_axis_tvalid: stimulus.VALID,
             dut.s_axis_tuser: stimulus.MARK,
             dut.enable: stimulus.ENABLE,
             dut.rst: stimulus.RESET,
         }
         # Every write costs time: a port is written when its bits change.
-        self._fields = [(handle, mask, (mask & -mask).bit_length() - 1) for handle, mask in fields.items()]
-        for handle, _, _ in self._fields:
+        self._fields = [(handle, *self._field(mask)) for handle, mask in fields.items()]
+        self._flags = {dut.s_axis_tvalid: False, dut.m_axis_tready: False}
+        self.parameterised = self.design.parameters is not None
+        if self.parameterised:
+            self._fields += [(dut.p_axis_tdata, 0xFFFF, 0), (dut.p_axis_tuser, *self._field(stimulus.MARK))]
+            self._flags[dut.p_axis_tvalid] = False
+        for handle in [*(handle for handle, _, _ in self._fields), *self._flags]:
             handle.value = 0
-        dut.m_axis_tready.value = 0
-        self._word, self._ready = 0, False
+        self._word = 0
         Clock(dut.clk, 10, "ns", impl="gpi").start()
 
-    def _drive(self, word: int, ready: bool) -> None:
+    @staticmethod
+    def _field(mask: int) -> tuple[int, int]:
+        return mask, (mask & -mask).bit_length() - 1
+
+    def _drive(self, word: int, flags: dict[Any, bool]) -> None:
         changed = word ^ self._word
         for handle, mask, shift in self._fields:
             if changed & mask:
                 handle.value = (word & mask) >> shift
-        if ready != self._ready:
-            self.dut.m_axis_tready.value = ready
-        self._word, self._ready = word, ready
+        for handle, value in flags.items():
+            if value != self._flags[handle]:
+                handle.value = value
+        self._word, self._flags = word, flags
 
     async def play(self, words: np.ndarray) -> Trace:
         """Play `words`; what was observed in earlier stimuli does not count again, except the monitors' complaints."""
-        dut, handed = self.dut, []
+        dut, handed, taken = self.dut, [], []
         source, sink = self._monitors
         rising, falling = RisingEdge(dut.clk), FallingEdge(dut.clk)
         s_ready, m_valid, m_data, m_last = dut.s_axis_tready, dut.m_axis_tvalid, dut.m_axis_tdata, dut.m_axis_tlast
@@ -70,12 +79,20 @@ class Player:
             await rising
             reset = bool(word & stimulus.RESET)
             ready = bool(word & stimulus.READY) and (not word & stimulus.SHY or self._seen_valid)
-            self._drive(word, ready)
+            offered = bool(word & stimulus.VALID)
+            parameter = offered and bool(word & stimulus.PARAMETER)
+            sample = offered and (not parameter or bool(word & stimulus.BOTH))
+            flags = {dut.s_axis_tvalid: sample, dut.m_axis_tready: ready}
+            if self.parameterised:
+                flags[dut.p_axis_tvalid] = parameter
+            self._drive(word, flags)
             await falling
+            if parameter and dut.p_axis_tready.value and not reset:
+                taken.append(clock)
             accepted, valid = bool(s_ready.value), bool(m_valid.value)
             payload = int(m_data.value) | int(m_last.value) << 8 if valid else 0
             source.observe(
-                valid=bool(word & stimulus.VALID),
+                valid=sample,
                 ready=accepted,
                 payload=word & (stimulus.MARK | 0xFFFF),
                 reset=reset,
@@ -87,4 +104,6 @@ class Player:
         columns = np.array(handed, np.int64).reshape(-1, 3)
         counters = {name: int(getattr(dut, name).value) for name in COUNTERS}
         violations = [v for monitor in self._monitors for v in monitor.violations]
-        return Trace(columns[:, 0].astype(np.uint8), columns[:, 1] != 0, columns[:, 2], counters, violations)
+        loaded = self.parameterised and bool(dut.loaded.value)
+        data, last, clocks = columns[:, 0].astype(np.uint8), columns[:, 1] != 0, columns[:, 2]
+        return Trace(data, last, clocks, counters, violations, taken, loaded)

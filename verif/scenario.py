@@ -2,14 +2,19 @@
 
 import numpy as np
 
+from model.spec.calibrated import image
 from verif import stimulus
 from verif.design import Design
 from verif.material import MAKERS
+from verif.parameters import sets
 
 
 def faults(design: Design, frames: int, rng: np.random.Generator) -> np.ndarray:
     """Words that offer about `frames` frames of all materials, some short, some with surplus samples, some overrun,
-    some missing, with pauses, while `enable` comes and goes and the sink pauses and stalls; then a recovery."""
+    some missing, with pauses, while `enable` comes and goes and the sink pauses and stalls; then a recovery.
+
+    Where there are parameter sets, they come and go as well, whole ones, damaged ones and halves.
+    """
     config = design.config
     parts, enabled = [], True
     for number in range(frames):
@@ -29,6 +34,8 @@ def faults(design: Design, frames: int, rng: np.random.Generator) -> np.ndarray:
             part = np.concatenate([part, stimulus.idle(int(rng.integers(5 * len(part) + 9)), rng)])
         enabled = enabled != (rng.random() < 0.03)
         parts.append(part if enabled else stimulus.disabled(part))
+        if design.parameters is not None and rng.random() < 0.02:
+            parts.append(_loading(design, rng))
     parts.append(stimulus.frames(codes[:1], rng, spacing=design.spacing))  # the recovery is in step
     words = np.concatenate(parts)
     flicker = rng.random(len(words)) < 0.001
@@ -61,6 +68,22 @@ def crowded(design: Design, frames: int, rng: np.random.Generator) -> np.ndarray
     return np.concatenate([stimulus.ready(words, _sink(len(words), rng)), _recovery(design, rng)])
 
 
+def _loading(design: Design, rng: np.random.Generator) -> np.ndarray:
+    """Words of a parameter set or some that make none, a pause, and words of a whole set; its host may not wait."""
+    width = design.config.width
+    first, last = (stimulus.parameters(image(each, width)) for each in rng.choice(list(sets(width).values()), 2))
+    kind = rng.choice(["whole", "half", "damaged", "offer"])
+    if kind == "half":
+        first = first[: int(rng.integers(len(first)))]
+    if kind == "damaged":
+        first[rng.integers(len(first))] ^= 1 << int(rng.integers(16))
+    if kind == "offer":
+        first = first[: int(rng.integers(1, 3))] | np.uint32(stimulus.ENABLE)
+    pause = stimulus.idle(int(rng.choice([0, 3, 200])), rng)
+    return np.concatenate([first, pause, np.full(rng.choice([WAIT, 1], p=[0.9, 0.1]), last[0]), last])
+
+
+WAIT = 80  # clocks after which a core that is offered a parameter set has taken its first word
 RECOVERED = 3  # packets at the end that must have come out
 
 
@@ -70,7 +93,11 @@ def _recovery(design: Design, rng: np.random.Generator) -> np.ndarray:
     codes = MAKERS["noise"](shape, design.config.width, rng)
     spacing = design.spacing if design.frame_clocks else design.calm_spacing
     words = stimulus.frames(codes, rng, spacing=spacing, frame_clocks=design.frame_clocks)
-    return stimulus.ready(np.concatenate([stimulus.idle(design.drain_clocks, rng), words]))
+    parts = [stimulus.idle(design.drain_clocks, rng), words]
+    if design.parameters is not None:
+        loading = stimulus.parameters(image(design.parameters, design.config.width))
+        parts[1:1] = [np.full(WAIT, loading[0]), loading]
+    return stimulus.ready(np.concatenate(parts))
 
 
 def _sink(clocks: int, rng: np.random.Generator) -> np.ndarray:

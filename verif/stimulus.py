@@ -12,7 +12,8 @@ ENABLE = 1 << 18
 READY = 1 << 19
 SHY = 1 << 20  # with READY: ready only from the clock after valid was seen
 RESET = 1 << 21
-PARAMETER = 1 << 22  # with VALID, MARK and `tdata` of the port of parameter sets, in place of the samples'
+PARAMETER = 1 << 22  # VALID, MARK and `tdata` are for the port of parameter sets, not for the samples'
+BOTH = 1 << 23  # with PARAMETER: for both ports
 
 
 def idle(clocks: int, rng: np.random.Generator) -> np.ndarray:
@@ -64,6 +65,11 @@ def parameters(image: np.ndarray) -> np.ndarray:
     words = image.astype(np.uint32) | PARAMETER | VALID
     words[0] |= MARK
     return words
+
+
+def offered(words: np.ndarray) -> np.ndarray:
+    """Which words offer a sample."""
+    return (words & VALID != 0) & ((words & PARAMETER == 0) | (words & BOTH != 0))
 
 
 def frames(

@@ -1,4 +1,4 @@
-"""cocotb on Verilator: protocol, faults and timing of two designs, one build each.
+"""cocotb on Verilator: protocol, faults and timing, one build for each design.
 
 A cocotb test that fails fails here, and so does a module that ran no test.
 """
@@ -17,12 +17,31 @@ from verif.design import VARIABLE, Design
 DESIGNS = {
     "dense": Design(CodecConfig(channels=16, width=10, packet_frames=8, key_interval=3)),
     "spaced": Design(CodecConfig(channels=2, width=16, packet_frames=5, key_interval=4), frame_clocks=40),
+    "four_lanes": Design(CodecConfig("calibrated", 16, 10, packet_frames=8, key_interval=3, lanes=4), banks=4),
+    "two_lanes": Design(CodecConfig("calibrated", 2, 8, packet_frames=5, key_interval=4, lanes=2), frame_clocks=40),
+    "one_lane": Design(CodecConfig("calibrated", 4, 9, packet_frames=8, key_interval=3)),
 }
+EVERY = ("bench_parity", "bench_timing", "bench_reset", "bench_fault")  # on every design
+DENSE = (*EVERY, "bench_frame", "bench_packet")  # where frames follow each other
+SPACED = (*EVERY, "bench_spaced")  # where their rate is known
 MODULES = {
-    "dense": ("bench_parity", "bench_frame", "bench_packet", "bench_timing", "bench_reset", "bench_fault"),
-    "spaced": ("bench_parity", "bench_timing", "bench_reset", "bench_spaced", "bench_fault"),
+    "dense": DENSE,
+    "spaced": SPACED,
+    "four_lanes": (*DENSE, "bench_parameters", "bench_haste", "bench_corner"),
+    "two_lanes": (*SPACED, "bench_parameters", "bench_haste"),
+    "one_lane": (*EVERY, "bench_parameters", "bench_haste", "bench_corner"),
 }
-CASES = [(design, module) for design, modules in MODULES.items() for module in modules]
+QUICK = {("four_lanes", "bench_parity"), ("four_lanes", "bench_fault"), ("two_lanes", "bench_spaced")}
+
+
+def cases() -> list:
+    """Every module on its designs; those of parameterised profiles slow, but for some."""
+    out = []
+    for name, modules in MODULES.items():
+        for module in modules:
+            slow = DESIGNS[name].parameters is not None and (name, module) not in QUICK
+            out.append(pytest.param(name, module, marks=[pytest.mark.slow] if slow else []))
+    return out
 
 
 def build(design: Design) -> Path:
@@ -43,7 +62,7 @@ def build(design: Design) -> Path:
     )
 
 
-@pytest.mark.parametrize(("name", "module"), CASES)
+@pytest.mark.parametrize(("name", "module"), cases())
 def test_bench(name: str, module: str, tmp_path: Path) -> None:
     design = DESIGNS[name]
     folder = build(design)

@@ -76,10 +76,27 @@ def side_by_side(paths: list[Path], channels: int) -> np.ndarray:
 @pytest.mark.parametrize("profile", CHAINS)
 @pytest.mark.parametrize("channels", [256, 1024])
 def test_side_by_side(profile: str, channels: int, paths: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
-    """As many channels as the platform has: `tiny` at a sample a clock, `calibrated` at the platform's rate."""
+    """As many channels as the platform has: `tiny` at a sample a clock, `calibrated` at the platform's rate.
+
+    At that rate every byte has left 1 ms after the samples that it stands for.
+    """
     design = Design(operating.live(profile, channels, codes.LATTICE_WIDTH))
     frame_clocks = 0 if profile == "tiny" else operating.LINK_BYTES // operating.DEFAULT_RATE
     recordings = side_by_side(paths, channels)
     run = through_the_gates(design, recordings, spacing=design.spacing, frame_clocks=frame_clocks)
     with capsys.disabled():
         report(f"{channels} channels", run.clocks, run.seconds)
+        if frame_clocks:
+            found = delays(run, design, frame_clocks) / operating.LINK_BYTES
+            shares = ", ".join(f"{share} %: {np.percentile(found, share) * 1e3:.3f} ms" for share in (0, 50, 99, 100))
+            print(f"{channels} channels: from a sample's acceptance to its packet's last byte: {shares}")
+            assert found.max() < operating.LIVE_LATENCY
+
+
+def delays(run: cxxrtl.Run, design: Design, frame_clocks: int) -> np.ndarray:
+    """Clocks from acceptance to the packet's last byte, of the first and last and some other samples of each frame."""
+    channels = np.unique(np.linspace(0, design.config.channels - 1, 17).astype(int))
+    frames = np.arange(design.config.packet_frames)
+    accepted = (frames[:, None] * frame_clocks + channels * design.spacing).ravel()
+    lasts = [(e.last - run.begin - e.packet.position * frame_clocks, e.packet.frames) for e in run.trace.packets()]
+    return np.concatenate([last - accepted[: count * len(channels)] for last, count in lasts])

@@ -9,9 +9,12 @@ import pytest
 from hw.frame import COUNTER_BITS, COUNTERS
 from model.codec.compressor import encode
 from model.codec.packet import Packet, scan
+from model.spec.calibrated import image
 from model.spec.config import CodecConfig
-from verif import cxxrtl, ledger, material, scenario, stimulus, toolchain
+from model.spec.parameters import ParameterSet
+from verif import corner, cxxrtl, ledger, material, scenario, stimulus, toolchain
 from verif.design import Design
+from verif.parameters import sets
 
 # Between them: fewer channels than the pipeline is deep, as many, and many more; every width that matters; packets of
 # one frame; numbers of samples at which a raw packet ends within a byte, and on an odd one.
@@ -23,11 +26,34 @@ CONFIGS = {
     "four_8_bit": CodecConfig(channels=4, width=8, packet_frames=13, key_interval=3),
     "sixteen": CodecConfig(channels=16, width=10, packet_frames=9, key_interval=40),
     "many": CodecConfig(channels=256, width=10, packet_frames=3, key_interval=7),
+    "calibrated_mono": CodecConfig("calibrated", 1, 10, packet_frames=301, key_interval=2),
+    "calibrated_one_lane": CodecConfig("calibrated", 4, 9, packet_frames=33, key_interval=3),
+    "calibrated_two_lanes": CodecConfig("calibrated", 8, 8, packet_frames=13, key_interval=3, lanes=2),
+    "calibrated_four_lanes": CodecConfig("calibrated", 16, 10, packet_frames=9, key_interval=40, lanes=4),
+    "calibrated_short": CodecConfig("calibrated", 4, 8, packet_frames=1, key_interval=5, lanes=4),
+    "calibrated_many": CodecConfig("calibrated", 48, 10, packet_frames=6, key_interval=7, lanes=4),
 }
 FRAMES = {"mono": 30_000, "mono_16_bit": 20_000, "pair": 9_000, "three_short": 4_000, "four_8_bit": 8_000}
 SYNTHETIC_FRAMES = 2_000
 COUNTER_MAX = (1 << COUNTER_BITS) - 1
-FAULTY = ("mono", "pair", "three_short", "four_8_bit", "sixteen")
+FAULTY = (
+    "mono",
+    "pair",
+    "three_short",
+    "four_8_bit",
+    "sixteen",
+    "calibrated_one_lane",
+    "calibrated_two_lanes",
+    "calibrated_four_lanes",
+    "calibrated_short",
+)
+QUICK = {"calibrated_four_lanes"}  # of the parameterised ones; their builds take long
+
+
+def named(*names: str) -> list:
+    """Names of configurations as parameters of a test, slow ones marked."""
+    slow = {name for name in names if CONFIGS[name].profile != "tiny"} - QUICK
+    return [pytest.param(name, marks=[pytest.mark.slow] if name in slow else []) for name in names]
 
 
 def through_the_gates(
@@ -37,13 +63,15 @@ def through_the_gates(
     library: Path | None = None,
     spacing: int | None = None,
     frame_clocks: int = 0,
+    parameters: ParameterSet | None = None,
 ) -> cxxrtl.Run:
     """Demand the codec's bytes from the gates, at a pace at which no packet needs to be dropped."""
     pace = spacing or design.calm_spacing
-    run = cxxrtl.run(design, frames, library=library, spacing=pace, frame_clocks=frame_clocks)
+    parameters = parameters or design.parameters
+    run = cxxrtl.run(design, frames, library=library, spacing=pace, frame_clocks=frame_clocks, parameters=parameters)
     assert not run.trace.violations, run.trace.violations
     packets = -(-len(frames) // design.config.packet_frames)
-    ledger.compare(run.data, encode(frames, design.config, parameters=design.parameters), packets)
+    ledger.compare(run.data, encode(frames, design.config, parameters=parameters), packets)
     assert set(run.trace.counters.values()) == {0}, run.trace.counters
     return run
 
@@ -54,7 +82,7 @@ def packets_of(data: bytes) -> list[Packet]:
     return [item for item in found if isinstance(item, Packet)]
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", named(*CONFIGS))
 def test_parity(name: str) -> None:
     config = CONFIGS[name]
     taken: dict[str, set[bool]] = {}
@@ -64,7 +92,7 @@ def test_parity(name: str) -> None:
         frames = make((count, config.channels), config.width, np.random.default_rng(seed))
         run = through_the_gates(Design(config), frames)
         taken[kind] = {packet.raw for packet in packets_of(run.data)}
-        if kind == "jumps" and config.packet_frames > 1:
+        if config.profile == "tiny" and kind == "jumps" and config.packet_frames > 1:
             assert material.escapes(frames[:500], config) > 0
     assert True in taken["uniform"], "no packet was stored raw"
     assert False in taken["still"], "no packet was coded"
@@ -78,19 +106,32 @@ def test_raw_packets_end_everywhere() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("name", FAULTY)
+@pytest.mark.parametrize("name", named(*FAULTY))
 def test_random_faults(name: str, seed: int) -> None:
     """Broken frames, disabling, stalls: the law's bytes given the drops, and every counter."""
     config = CONFIGS[name]
     fuzz(Design(config), seed, 40 * max(config.packet_frames, 10))
 
 
-@pytest.mark.parametrize("name", ["pair", "sixteen"])
+@pytest.mark.parametrize("name", named("pair", "sixteen", "calibrated_one_lane", "calibrated_many"))
 def test_random_faults_with_more_banks_and_missing_frames(name: str) -> None:
     config = CONFIGS[name]
     frame_clocks = 4 * config.channels * Design(config).calm_spacing
     for seed in range(3):
         fuzz(Design(config, banks=4, frame_clocks=frame_clocks), seed, 400)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", corner.MAKERS)
+@pytest.mark.parametrize("name", ["calibrated_one_lane", "calibrated_two_lanes", "calibrated_four_lanes"])
+def test_corners(name: str, kind: str) -> None:
+    """Recordings that drive the range coder into its corners, long ones: what they reach is demanded."""
+    config = CONFIGS[name]
+    make, parameters, _ = corner.MAKERS[kind]
+    guide = make(config, np.random.default_rng(0), 40_000 // (config.packet_frames * config.channels))
+    run = through_the_gates(Design(config), guide.frames, parameters=sets(config.width)[parameters])
+    guide.compare(packets_of(run.data))
+    print(f"{name}: {corner.demand(guide.reached, corner.expected(kind, config))}")
 
 
 # Frames so short that what can happen to a core happens in one and the same clock, and with overruns.
@@ -141,8 +182,12 @@ def fuzz(
 ) -> None:
     """Play a random scenario and compare."""
     rng = np.random.default_rng(seed)
-    words, expected = ledger.drained(words_of(design, frames, rng), design, rng)
+    words = ledger.drained(words_of(design, frames, rng), design, rng)
     simulator = cxxrtl.Simulator(cxxrtl.build(netlist or toolchain.netlist(design.core())))
     simulator.play(stimulus.reset(2, rng))
-    drops = ledger.check(expected, simulator.play(words), stalled=True)
+    if design.parameters is not None:
+        simulator.play(stimulus.parameters(image(design.parameters, design.config.width)))
+    trace = simulator.play(words)
+    expected = ledger.read(words, design, design.parameters, trace.taken)
+    drops = ledger.check(expected, trace, stalled=True)
     ledger.check_recovery(expected, drops, scenario.RECOVERED)

@@ -33,6 +33,10 @@ class Trace:
         At the end.
     violations : list of str
         What the stream monitors complained of.
+    taken : list of int
+        Clocks in which a word of a parameter set was taken.
+    loaded : bool
+        At the end, of a parameterised profile.
     """
 
     data: np.ndarray
@@ -40,6 +44,8 @@ class Trace:
     clocks: np.ndarray
     counters: dict[str, int]
     violations: list[str] = field(default_factory=list)
+    taken: list[int] = field(default_factory=list)
+    loaded: bool = False
 
     @property
     def tail(self) -> bytes:

@@ -1,0 +1,64 @@
+"""Samples faster than lanes take them: bursts wait, what is too much costs packets, and then the core is itself again.
+
+This is how cores with lanes overrun; those without take a sample every clock (`bench_spaced.overrun`).
+"""
+
+import cocotb
+import numpy as np
+
+from hw.turns import END_ROUNDS, SLOTS
+from verif import stimulus
+from verif.bench import Bench
+from verif.scenario import RECOVERED
+
+BURST = 40  # samples in a row that a core takes, if it is at rest before
+
+
+def calm(bench: Bench, packets: int) -> np.ndarray:
+    """Words of packets that come slowly, and before them enough time for the output to catch up."""
+    words = bench.frames(bench.codes(packets * bench.config.packet_frames))
+    return np.concatenate([stimulus.idle(bench.design.drain_clocks, bench.rng), words])
+
+
+def hasty(bench: Bench, samples: int) -> np.ndarray:
+    """Words of about so many samples, in whole packets, one a clock."""
+    each = bench.config.packet_frames * bench.config.channels
+    codes = bench.codes(-(-samples // each) * bench.config.packet_frames, "still")
+    return stimulus.frames(codes, bench.rng, spacing=1)
+
+
+@cocotb.test()
+@cocotb.parametrize(seed=range(4))
+async def burst(dut, seed: int) -> None:
+    """Frames that come at once wait for their turns."""
+    bench = Bench(dut, seed)
+    frames = max(1, BURST // bench.config.channels)
+    parts = [bench.frames(bench.codes(bench.config.packet_frames))]
+    for _ in range(6):
+        parts += [stimulus.frames(bench.codes(frames), bench.rng, spacing=1), calm(bench, 1)]
+    trace, _ = await bench.check(stimulus.ready(np.concatenate(parts)), stalled=bench.design.frame_clocks > 0)
+    assert trace.counters["overruns"] == 0
+
+
+@cocotb.test()
+@cocotb.parametrize(kind=("still", "noise", "jumps"))
+async def as_fast_as_lanes_take_them(dut, kind: str) -> None:
+    """For ever: a sample every `spacing` clocks, and the clocks that each packet's end takes between two frames."""
+    bench = Bench(dut)
+    config = bench.config
+    clocks = config.channels * bench.design.spacing - (-END_ROUNDS * SLOTS // config.packet_frames)
+    codes = bench.codes(40 * config.packet_frames, kind)
+    words = stimulus.frames(codes, bench.rng, spacing=bench.design.spacing, frame_clocks=clocks)
+    trace, _ = await bench.check(stimulus.ready(words), stalled=True)
+    assert trace.counters["overruns"] == 0
+
+
+@cocotb.test()
+@cocotb.parametrize(seed=range(4))
+async def haste_and_recovery(dut, seed: int) -> None:
+    """A sample a clock without an end is too much, or each packet's end is: packets are lost, counted, and no more."""
+    bench = Bench(dut, seed)
+    parts = [calm(bench, 2), hasty(bench, int(bench.rng.integers(1000, 2000))), calm(bench, RECOVERED + 1)]
+    trace, drops = await bench.check(stimulus.ready(np.concatenate(parts)), stalled=True, recovered=RECOVERED)
+    assert trace.counters["overruns"] > 0
+    assert drops

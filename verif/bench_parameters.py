@@ -1,0 +1,163 @@
+"""Parameter sets on their way into the core: never is a byte sent that was coded with a set that is not whole."""
+
+import cocotb
+import numpy as np
+
+from model.spec.calibrated import image
+from model.spec.parameters import ParameterSet
+from verif import stimulus
+from verif.bench import Bench
+from verif.parameters import sets
+from verif.trace import Trace
+
+REST = 80  # clocks in which the last packet's samples have gone through all stages
+
+
+def rest(bench: Bench, clocks: int = REST) -> np.ndarray:
+    """Words in which nothing is recorded."""
+    return stimulus.disabled(stimulus.idle(clocks, bench.rng))
+
+
+def recorded(bench: Bench, packets: float) -> np.ndarray:
+    """Words of so many packets."""
+    return bench.frames(bench.codes(round(packets * bench.config.packet_frames)))
+
+
+def names(trace: Trace) -> list[int]:
+    """The sets that key packets name, in their order, those that follow each other once."""
+    found = [e.packet.shape.parameter_set for e in trace.packets() if e.packet.shape is not None]
+    return [name for at, name in enumerate(found) if at == 0 or found[at - 1] != name]
+
+
+def both(words: np.ndarray) -> np.ndarray:
+    """`words` for the port of parameter sets as well, whatever they hold."""
+    return words | np.uint32(stimulus.PARAMETER | stimulus.BOTH)
+
+
+async def only_later(bench: Bench, before: np.ndarray, later: ParameterSet) -> None:
+    """After `before`, which loads no whole set, nothing is recorded until `later` has been loaded."""
+    silent = recorded(bench, 2)
+    words = np.concatenate([before, silent, rest(bench), bench.image(later), recorded(bench, 2.5)])
+    trace, drops = await bench.check(stimulus.ready(words), loaded=False)
+    assert trace.packets()[0].packet.position > 0
+    assert names(trace) == [later.identifier]
+    assert drops == set()
+
+
+@cocotb.test()
+async def nothing_without_a_set(dut) -> None:
+    """Frames are numbered, and that is all."""
+    bench = Bench(dut)
+    await only_later(bench, np.zeros(0, np.uint32), sets(bench.config.width)["even"])
+
+
+@cocotb.test()
+@cocotb.parametrize(missing=(1, 2, 3, 7, 100))
+async def half_a_set(dut, missing: int) -> None:
+    """A set that lacks its last words, or one in the middle, is none."""
+    bench = Bench(dut, missing)
+    whole = bench.image(sets(bench.config.width)["wild"])
+    for words in (whole[:-missing], np.delete(whole, missing)):
+        await only_later(bench, words, sets(bench.config.width)["even"])
+
+
+@cocotb.test()
+@cocotb.parametrize(seed=range(6))
+async def a_damaged_set(dut, seed: int) -> None:
+    """One bit that is wrong: in a table, in the name, in the check."""
+    bench = Bench(dut, seed)
+    words = bench.image(sets(bench.config.width)["even"])
+    at = (0, 1, len(words) - 1, len(words) - 2, len(words) - 5, int(bench.rng.integers(len(words))))[seed]
+    words[at] ^= 1 << int(bench.rng.integers(16))
+    await only_later(bench, words, sets(bench.config.width)["wild"])
+
+
+@cocotb.test()
+@cocotb.parametrize(seed=range(2))
+async def another_set_between_recordings(dut, seed: int) -> None:
+    """Every key packet names the set that it was coded with; a set may follow a set, or itself."""
+    bench = Bench(dut, seed)
+    known = list(sets(bench.config.width).values())
+    order = [known[n] for n in bench.rng.permutation([*range(len(known)), *range(len(known))])]
+    parts = [np.concatenate([bench.image(each), recorded(bench, 2.3), rest(bench)]) for each in order]
+    trace, _ = await bench.check(stimulus.ready(np.concatenate(parts)), loaded=False)
+    expected = [each.identifier for at, each in enumerate(order) if at == 0 or order[at - 1] is not each]
+    assert names(trace) == expected
+
+
+@cocotb.test()
+@cocotb.parametrize(share=(0.002, 0.05, 1.0))
+async def words_offered_while_it_records(dut, share: float) -> None:
+    """None is taken before the frame has ended and all stages are at rest; then the set that was loaded is gone."""
+    bench = Bench(dut, int(1000 * share))
+    first, second = (sets(bench.config.width)[name] for name in ("even", "wild"))
+    words = recorded(bench, 4)
+    offered = bench.rng.random(len(words)) < share
+    offered[: len(words) // 4] = False
+    words = np.where(offered, both(words), words)
+    parts = [bench.image(first), words, rest(bench), bench.image(second), recorded(bench, 3)]
+    trace, _ = await bench.check(stimulus.ready(np.concatenate(parts)), loaded=False, stalled=True)
+    assert names(trace) == [first.identifier, second.identifier]
+    begin = len(parts[0]) + len(words) // 4
+    assert not any(len(parts[0]) <= clock < begin for clock in trace.taken), "a word was taken while it recorded"
+
+
+@cocotb.test()
+@cocotb.parametrize(seed=range(3))
+async def a_host_that_waits(dut, seed: int) -> None:
+    """The first word is offered within a frame and held until it is taken; the frame is recorded to its end."""
+    bench = Bench(dut, seed)
+    first, second = (sets(bench.config.width)[name] for name in ("wild", "even"))
+    words = recorded(bench, 3)
+    offer = bench.image(second)[0] | np.uint32(stimulus.ENABLE)
+    samples = stimulus.offered(words)
+    marks = np.flatnonzero(samples & (words & stimulus.MARK != 0))
+    number = int(bench.rng.integers(len(marks) // 2, len(marks) - 1))
+    begun, ended = int(bench.rng.integers(marks[number] + 1, marks[number + 1])), int(marks[number + 1])
+    held = np.where(samples, both(words), offer)[begun:ended]
+    parts = [bench.image(first), words[:begun], held, np.full(REST, offer), bench.image(second), recorded(bench, 2)]
+    trace, _ = await bench.check(stimulus.ready(np.concatenate(parts)), loaded=False)
+    assert names(trace) == [first.identifier, second.identifier]
+    assert trace.packets()[-3].packet.position == number // bench.config.packet_frames * bench.config.packet_frames
+
+
+@cocotb.test()
+@cocotb.parametrize(at=(1, 2, 300, -30, -1))
+async def reset_while_a_set_comes(dut, at: int) -> None:
+    """What came before the reset is forgotten: the remaining words make no set, nor does a set outlive a reset."""
+    bench = Bench(dut, at % 1000)
+    whole = bench.image(sets(bench.config.width)["wild"])
+    await bench.reset(sets(bench.config.width)["even"])
+    await bench.player.play(whole[:at])
+    await only_later(bench, whole[at:], sets(bench.config.width)["wild"])
+    await bench.player.play(whole)
+    await only_later(bench, np.zeros(0, np.uint32), sets(bench.config.width)["even"])
+
+
+@cocotb.test()
+@cocotb.parametrize(share=(0.3, 0.9))
+async def samples_while_a_set_comes(dut, share: float) -> None:
+    """A source that does not stop: its frames are numbered, and recording begins with a mark after the last word."""
+    bench = Bench(dut, int(10 * share))
+    words = recorded(bench, 60)
+    free = np.flatnonzero((words & np.uint32(stimulus.VALID) == 0) & (bench.rng.random(len(words)) < share))
+    loading = image(sets(bench.config.width)["wild"], bench.config.width)
+    at = free[: len(loading)]
+    assert len(at) == len(loading), "too few clocks without samples for a set"
+    words[at] = stimulus.parameters(loading) | np.uint32(stimulus.ENABLE)
+    trace, _ = await bench.check(stimulus.ready(words), loaded=False)
+    assert trace.packets()[0].packet.position > 0
+    assert names(trace) == [sets(bench.config.width)["wild"].identifier]
+
+
+@cocotb.test()
+async def packets_that_wait_keep_their_set(dut) -> None:
+    """With the sink stalled, packets are stored and another set is offered; they leave with the name of their own."""
+    bench = Bench(dut)
+    first, second = (sets(bench.config.width)[name] for name in ("even", "wild"))
+    loading = np.concatenate([np.repeat(bench.image(second)[:1], REST), bench.image(second)])
+    stalled = np.concatenate([bench.image(first), recorded(bench, bench.design.banks), rest(bench), loading])
+    drained = np.concatenate([rest(bench, bench.design.drain_clocks), loading, recorded(bench, 2)])
+    trace, drops = await bench.check(np.concatenate([stalled, stimulus.ready(drained)]), loaded=False)
+    assert names(trace) == [first.identifier, second.identifier]
+    assert drops == set()

@@ -1,0 +1,79 @@
+"""Parameter sets of the testbenches, and what the core must make of the words of their images."""
+
+import zlib
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+
+from hw.lms import SHIFTS
+from model.spec import calibrate, shipped
+from model.spec import range as range_spec
+from model.spec.calibrated import image, pack, unpack
+from model.spec.parameters import ParameterSet
+
+PROFILE = "calibrated"
+CHECK_WORDS = 2
+
+
+@cache
+def sets(width: int) -> dict[str, ParameterSet]:
+    """Sets for codes of `width` bits: the shipped ones, and those that drive numbers to their ends.
+
+    `sharp` is sure of every code: one takes the whole interval, all others are escapes; it begins at the least scale.
+    `wild` has uneven edges, the greatest weights, and begins at the greatest scale.
+    """
+    even = shipped.default(PROFILE)
+    tables = unpack(even, width)
+    code = np.arange((1 << width) + 1)
+    middle = calibrate.even_edges(width)[0]
+    step, greatest = len(tables.steps[0]), range_spec.HALF
+    sharp = replace(tables, start=0, points=np.append(0, np.full(range_spec.POINTS, greatest)))
+    wild = replace(
+        tables,
+        edges=middle + 60 * code + 23 * (code % 2) + 9 * (code % 5 == 0),
+        weights=np.array([1023, -1023, 0]),
+        start=(16 * (width - 2) - 1) << 4,
+        steps=np.array([np.linspace(-127, 127, step), np.linspace(-90, 127, step)]).astype(np.int64),
+    )
+    assert tuple(tables.shifts) == SHIFTS
+    found = {"even": even, "sharp": pack(sharp, width, even=True), "wild": pack(wild, width, even=False)}
+    if width == 10:
+        found["lattice"] = shipped.default(PROFILE, lattice=True)
+    return found
+
+
+class Loading:
+    """The words that a core has taken, and the set that is loaded by them.
+
+    Parameters
+    ----------
+    width : int
+    loaded : ParameterSet or None
+        At first; None after a reset.
+    """
+
+    def __init__(self, width: int, loaded: ParameterSet | None) -> None:
+        self.loaded = loaded
+        self._width = width
+        self._size = len(image(shipped.default(PROFILE), width))
+        self._words: list[int] | None = None if loaded else []  # of an image that is not complete
+
+    def take(self, word: int, first: bool) -> None:
+        """One word; whatever came before, `first` begins an image."""
+        if first:
+            self._words, self.loaded = [], None
+        if self._words is None:
+            return
+        self._words.append(word)
+        if len(self._words) == self._size:
+            self.loaded, self._words = self._whole(np.array(self._words, "<u2")), None
+
+    def _whole(self, words: np.ndarray) -> ParameterSet | None:
+        """The set of an image, or None if its check is wrong."""
+        named, check = words[:-CHECK_WORDS].tobytes(), words[-CHECK_WORDS:].tobytes()
+        if zlib.crc32(named) != int.from_bytes(check, "little"):
+            return None
+        found = [each for each in sets(self._width).values() if np.array_equal(image(each, self._width), words)]
+        assert found, "a set was loaded that the testbench does not know"
+        return found[0]
