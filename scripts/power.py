@@ -1,0 +1,332 @@
+"""Power of the cores: on iCE40UP5K by a model, on standard cells by OpenSTA; both with activity counted in simulation.
+
+    python -m scripts.power [DIR] [--profile NAME] [--channels N] [--clock MHZ] [--liberty FILE]
+        [--json FILE] [--page FILE]
+
+Without a choice, all of `BUILDS`. Each build is synthesised twice, to cells of iCE40UP5K and to those of a Liberty
+file; both netlists are simulated with recordings laid side by side, frames coming as often as in real time, and the
+bytes that leave are compared with the codec's. What the figures are, and are not, stands in `docs/power.md`.
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from amaranth.back import rtlil
+
+from hw import asic, power
+from hw.tools import ToolError
+from model.bench import stream
+from model.codec.compressor import encode
+from model.formats.codes import LATTICE_WIDTH
+from model.recordings import default_recordings, wav_files
+from model.spec import operating
+from model.spec.calibrated import image
+from scripts.document import show
+from verif import toolchain
+from verif.activity import Watched, stimulus
+from verif.cells import ICE40, Cells, library
+from verif.design import Design
+
+SKIPPED: Final = 30  # frames before counting begins
+COUNTED: Final = 60  # frames that count
+RESET: Final = 4  # clocks
+OUTPUTS: Final = ("m_axis_tdata", "m_axis_tvalid")
+GATES: Final = "OpenSTA, pre-layout, activity of the mapped netlist"
+
+
+class PowerError(ValueError):
+    """A simulation whose bytes are not the codec's: nothing can be said of its activity."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """A core at an operating point, with a clock in Hz."""
+
+    profile: str
+    channels: int
+    clock: int
+    rate: int = operating.DEFAULT_RATE
+
+    @property
+    def name(self) -> str:
+        """How tables call it."""
+        return f"`{self.profile}`, {self.channels} channels, {self.clock / 1e6:g} MHz"
+
+    @property
+    def design(self) -> Design:
+        """Its design: live, the link as fast as the clock."""
+        return Design(operating.live(self.profile, self.channels, LATTICE_WIDTH, self.rate, link=self.clock))
+
+    @property
+    def frame_clocks(self) -> int:
+        """Clocks from frame to frame."""
+        return self.clock // self.rate
+
+    def nanojoules(self, milliwatts: float) -> float:
+        """Energy of a sample."""
+        return milliwatts * 1e6 / (self.channels * self.rate)
+
+
+BUILDS: Final = tuple(
+    Build(profile, channels, clock)
+    for profile in ("calibrated", "tiny")
+    for channels, clock in ((1024, operating.LINK_BYTES), (256, 6_000_000))
+)
+
+
+class Ice40Platform:
+    """Stands for the device where a component asks for one: single-port RAMs are its own."""
+
+    device = "iCE40UP5K"
+
+
+def words(watched: Watched, design: Design, codes: np.ndarray, frame_clocks: int) -> tuple[np.ndarray, np.ndarray]:
+    """Words that prepare the core, and those that offer frames, back to back from each frame's beginning.
+
+    Between samples `tdata` keeps its value: a converter's output does not move without reason.
+    """
+    netlist = watched.netlist
+    before = [stimulus(netlist, RESET, rst=1)]
+    if design.parameters is not None:
+        values = image(design.parameters, design.config.width)
+        first = np.arange(len(values)) == 0
+        before.append(stimulus(netlist, len(values), p_axis_tdata=values, p_axis_tvalid=1, p_axis_tuser=first))
+        before.append(stimulus(netlist, RESET))
+    frames, channels = codes.shape
+    if channels * design.spacing > frame_clocks:
+        raise PowerError(f"--clock: {frame_clocks} clocks a frame are too few for {channels} channels; give more MHz")
+    at = np.arange(frame_clocks)
+    channel = np.minimum(at // design.spacing, channels - 1)
+    valid = (at % design.spacing == 0) & (at < channels * design.spacing)
+    offered = stimulus(
+        netlist,
+        frames * frame_clocks,
+        enable=1,
+        m_axis_tready=1,
+        s_axis_tdata=codes[:, channel].ravel(),
+        s_axis_tvalid=np.tile(valid, frames),
+        s_axis_tuser=np.tile(valid & (at == 0), frames),
+    )
+    return np.concatenate(before), offered
+
+
+def handed(outputs: np.ndarray) -> bytes:
+    """Bytes that left, from `OUTPUTS`."""
+    return outputs[(outputs >> np.uint64(8)) & np.uint64(1) == 1].astype(np.uint8).tobytes()
+
+
+def watch(build: Build, cells: Cells, codes: np.ndarray) -> Watched:
+    """The synthesised build after `codes` have gone through it.
+
+    Raises
+    ------
+    PowerError
+        If its bytes are not the codec's.
+    """
+    design = build.design
+    platform = Ice40Platform() if cells is ICE40 else None
+    watched = Watched(
+        rtlil.convert(design.core(), name=toolchain.TOP, platform=platform, emit_src=False), cells, OUTPUTS
+    )
+    before, offered = words(watched, design, codes, build.frame_clocks)
+    begin = SKIPPED * build.frame_clocks
+    watched.play(before, count=False)
+    got = [watched.play(offered[:begin], count=False), watched.play(offered[begin:])]
+    got.append(watched.play(stimulus(watched.netlist, design.drain_clocks, m_axis_tready=1), count=False))
+    expected = encode(codes, design.config, parameters=design.parameters)
+    if handed(np.concatenate(got)) != expected:
+        raise PowerError(f"{build.name}: {cells.name}: the netlist's bytes are not the codec's")
+    return watched
+
+
+def measure(build: Build, codes: np.ndarray, liberty: Path) -> dict[str, Any]:
+    """All figures of a build."""
+    on_ice40 = watch(build, ICE40, codes)
+    mhz, activity = build.clock / 1e6, on_ice40.activity
+    cells = library(liberty)
+    on_cells = watch(build, cells, codes)
+    with tempfile.TemporaryDirectory() as work:
+        mapped = asic.analyse(
+            on_cells.text,
+            on_cells.activity,
+            cells.files[asic.LIBRARY],
+            Path(work),
+            top=toolchain.TOP,
+            clock_mhz=mhz,
+        )
+    return {
+        "ice40": power.estimate(on_ice40.netlist, activity, mhz),
+        "ice40_memories": power.memories(on_ice40.netlist, activity),
+        "asic": mapped,
+    }
+
+
+ICE40_COLUMNS: Final = (
+    "iCE40UP5K, mW",
+    "cells",
+    "toggles",
+    "static",
+    "clock",
+    "logic",
+    "multipliers",
+    "low",
+    "middle",
+    "high",
+    "nJ a sample",
+)
+ASIC_COLUMNS: Final = (
+    "standard cells",
+    "cells",
+    "flip-flops",
+    "area, mm2",
+    "longest path, ns",
+    "MHz",
+    "toggles",
+)
+ASIC_POWER_COLUMNS: Final = (
+    "standard cells, mW",
+    "internal",
+    "switching",
+    "clock pins",
+    "leakage",
+    "total",
+    "nJ a sample",
+)
+MEMORY_COLUMNS: Final = ("memory", "words x bits", "reads a clock", "writes a clock")
+
+
+def ice40_row(build: Build, found: power.Estimate) -> tuple[object, ...]:
+    """A row of the table of iCE40UP5K."""
+    total = found.total
+    parts = [found.static, found.clock, found.logic.middle, found.hard.middle, total.low, total.middle, total.high]
+    energy = f"{build.nanojoules(total.low):.2f} to {build.nanojoules(total.high):.2f}"
+    return build.name, found.cells, f"{found.toggles:.3f}", *(f"{part:.2f}" for part in parts), energy
+
+
+def asic_rows(build: Build, found: asic.Result) -> tuple[tuple[object, ...], tuple[object, ...]]:
+    """The rows of both tables of standard cells."""
+    timing, watts = found.timing, found.power
+    size = (found.cells, found.flip_flops, f"{found.area / 1e6:.3f}")
+    speed = (f"{timing.ns:.2f}", f"{timing.mhz:.1f}", f"{found.toggles:.3f}")
+    parts = [watts.internal, watts.switching, watts.clock_pins, watts.leakage, watts.total]
+    energy = f"{build.nanojoules(watts.total * 1e3):.3f}"
+    return (build.name, *size, *speed), (build.name, *(f"{part * 1e3:.3g}" for part in parts), energy)
+
+
+def report(found: dict[Build, dict[str, Any]], library_name: str, source: str, page: Path | None) -> None:
+    """Print the tables, and write them into the page."""
+    rows = [ice40_row(build, one["ice40"]) for build, one in found.items()]
+    show(f"iCE40UP5K: {power.METHOD}; memories missing; {source}", ICE40_COLUMNS, rows, page)
+    blocks = [
+        (f"{build.name}: {memory.kind}", memory.blocks, f"{memory.reads:.2f}", f"{memory.writes:.2f}")
+        for build, one in found.items()
+        for memory in one["ice40_memories"]
+    ]
+    columns = ("memory", "blocks", "reads a clock", "writes a clock")
+    show(f"iCE40UP5K memories: how often they are used, all blocks together; {source}", columns, blocks, page)
+    pairs = [asic_rows(build, one["asic"]) for build, one in found.items()]
+    show(f"standard cells: {library_name}, pre-layout, without memories", ASIC_COLUMNS, [row for row, _ in pairs], page)
+    title = f"standard cells power: {library_name}, {GATES}, without memories and wires; {source}"
+    show(title, ASIC_POWER_COLUMNS, [row for _, row in pairs], page)
+    outside = [
+        (
+            f"{build.name}: {memory.name}",
+            f"{memory.words} x {memory.width}",
+            f"{memory.reads:.2f}",
+            f"{memory.writes:.2f}",
+        )
+        for build, one in found.items()
+        for memory in one["asic"].memories
+    ]
+    show(f"standard cells memories: outside of the cells; {source}", MEMORY_COLUMNS, outside, page)
+
+
+def document(found: dict[Build, dict[str, Any]], library_name: str, source: str) -> dict[str, Any]:
+    """Every figure, for a JSON file."""
+    builds = []
+    for build, one in found.items():
+        total, mapped = one["ice40"].total, one["asic"]
+        builds.append(
+            {
+                **dataclasses.asdict(build),
+                "ice40": {
+                    "method": power.METHOD,
+                    **dataclasses.asdict(one["ice40"]),
+                    "total_mw": dataclasses.asdict(total),
+                    "memories_not_in_total": [dataclasses.asdict(memory) for memory in one["ice40_memories"]],
+                },
+                "asic": {
+                    "method": GATES,
+                    "library": library_name,
+                    **dataclasses.asdict(mapped),
+                    "total_w": mapped.power.total,
+                    "nanojoules_per_sample": build.nanojoules(mapped.power.total * 1e3),
+                },
+            }
+        )
+    return {"recordings": source, "skipped_frames": SKIPPED, "counted_frames": COUNTED, "builds": builds}
+
+
+def chosen_builds(chosen: argparse.Namespace) -> Sequence[Build]:
+    """The builds that the options name."""
+    builds = [
+        build
+        for build in BUILDS
+        if chosen.profile in (None, build.profile) and chosen.channels in (None, build.channels)
+    ]
+    if chosen.clock is None and builds:
+        return builds
+    profiles = dict.fromkeys(build.profile for build in BUILDS if chosen.profile in (None, build.profile))
+    if not profiles:
+        raise PowerError(f"--profile: '{chosen.profile}'; give one of {', '.join({b.profile: 0 for b in BUILDS})}")
+    if chosen.clock is None or chosen.channels is None:
+        raise PowerError("--channels, --clock: give both for a build that is not among the usual ones")
+    return [Build(profile, chosen.channels, round(chosen.clock * 1e6)) for profile in profiles]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line and print the tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", nargs="?", type=Path, help="default: the recordings for tests, else synthetic ones")
+    parser.add_argument("--profile", help="default: all")
+    parser.add_argument("--channels", type=int, help="default: all of the usual builds")
+    parser.add_argument("--clock", type=float, metavar="MHZ", help="default: that of the usual builds")
+    parser.add_argument("--liberty", type=Path, metavar="FILE", help="default: the open 180 nm library osu018")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
+    parser.add_argument(
+        "--page", type=Path, metavar="FILE", help="write the tables of all builds into this page as well"
+    )
+    chosen = parser.parse_args(arguments)
+    if chosen.page and (chosen.profile or chosen.channels or chosen.clock):
+        parser.error("--page: takes all builds; leave out --profile, --channels and --clock")
+    warnings.filterwarnings("ignore", ".*created but never used")  # cores that are only asked about
+    try:
+        builds, liberty = chosen_builds(chosen), asic.find_library(chosen.liberty)
+        asic.find_sta()
+        with tempfile.TemporaryDirectory() as folder:
+            paths = wav_files(chosen.folder) if chosen.folder else default_recordings(Path(folder, "synthetic"), "test")
+            if not paths:
+                sys.exit(f"{chosen.folder}: has no WAV file; give a folder with *.wav in it or below it")
+            found = {}
+            for build in builds:
+                frames = stream.lay_side_by_side(paths, build.channels).frames[: SKIPPED + COUNTED]
+                found[build] = measure(build, frames, liberty)
+        source = f"{len(paths)} recordings, {COUNTED} frames after {SKIPPED}"
+        report(found, liberty.stem, source, chosen.page)
+        if chosen.json:
+            chosen.json.write_text(json.dumps(document(found, liberty.stem, source), indent=2) + "\n")
+    except (ValueError, ToolError, toolchain.ToolError, OSError) as error:
+        sys.exit(f"power: error: {error}")
+
+
+if __name__ == "__main__":
+    main()
