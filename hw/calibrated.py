@@ -54,7 +54,7 @@ class Calibrated(wiring.Component):
     o : Out, stream of `hw.emit.BYTE_LAYOUT`
     enable : In
     parameters : In, stream of `hw.loader.WORD_LAYOUT`
-        Images of parameter sets; taken while nothing is recorded. Nothing is without a set, nor while one comes.
+        Images of parameter sets. Recording stops when one comes; nothing is recorded without a whole one.
     loaded : Out
         A whole set is loaded.
     dropped_packets, short_frames, long_frames, missing_frames, overruns : Out, u16, saturating
@@ -144,15 +144,13 @@ class Calibrated(wiring.Component):
         ]
         m.d.comb += [getattr(self, name).eq(getattr(frame, name)) for name in COUNTERS]
 
-        # Tables are written when the last sample that reads them has gone through. A set that is offered keeps frames
-        # from beginning in the clocks after this one, so it is taken if none had begun in this one.
-        still = Signal()
-        m.d.sync += still.eq(self.parameters.valid & ~frame.busy & ~turns.busy)
+        # Tables are written when the last sample that reads them has gone through.
         m.d.comb += [
-            self.parameters.ready.eq(loader.i.ready & still),
-            loader.i.valid.eq(self.parameters.valid & still),
+            loader.i.valid.eq(self.parameters.valid),
             loader.i.payload.eq(self.parameters.payload),
-            frame.enable.eq(self.enable & loader.loaded & ~self.parameters.valid),
+            self.parameters.ready.eq(loader.i.ready),
+            loader.idle.eq(~frame.busy & ~turns.busy),
+            frame.enable.eq(self.enable & loader.loaded & ~loader.waits & ~self.parameters.valid),
             self.loaded.eq(loader.loaded),
         ]
         return m

@@ -35,18 +35,24 @@ class Loader(wiring.Component):
     -------
     i : In, stream of `WORD_LAYOUT`
         `first` marks the first word of an image, whatever came before.
+    idle : In
+        No table is in use. Nothing may begin to use one in the clocks after one with `waits`.
+    waits : Out
+        A word waits to be written.
     load : Out, `hw.load.load_layout`
     loaded : Out
         A whole set is in the tables.
 
     Throughput
     ----------
-    A word in 17 clocks: the check takes it bit by bit.
+    A word in `WORD_CLOCKS` clocks: the check takes it bit by bit. One is taken whatever is in use, and waits.
 
     Model
     -----
     `model.spec.calibrated.image`
     """
+
+    WORD_CLOCKS = VALUE_BITS + 3
 
     def __init__(self, config: CodecConfig, features: int) -> None:
         self.config = config
@@ -54,6 +60,8 @@ class Loader(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(WORD_LAYOUT)),
+                "idle": In(1),
+                "waits": Out(1),
                 "load": Out(load_layout(config.width)),
                 "loaded": Out(1),
             }
@@ -74,44 +82,46 @@ class Loader(wiring.Component):
         check_at = len(sizes)
         lengths = [*sizes.values(), CHECK_WORDS]
 
-        word = self.i.payload
+        # A word waits until no table is in use; `still` tells that none was in the clock before, when it waited already.
+        value, first, still, left = Signal(VALUE_BITS), Signal(), Signal(), Signal(range(VALUE_BITS + 1))
+        write = Signal()
+        m.d.comb += [self.i.ready.eq(~self.waits & (left == 0)), write.eq(self.waits & still)]
+        m.d.sync += still.eq(self.waits & self.idle)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [value.eq(self.i.payload.value), first.eq(self.i.payload.first), self.waits.eq(1)]
+        with m.Elif(write):
+            m.d.sync += self.waits.eq(0)
+
         part, part_now = Signal(range(len(lengths) + 1)), Signal(range(len(lengths) + 1))
         address, address_now = Signal(range(max(lengths))), Signal(range(max(lengths)))
-        taken = self.i.valid & self.i.ready
-        begins = taken & word.first
+        begins = write & first
         m.d.comb += [
             part_now.eq(Mux(begins, 0, part)),
             address_now.eq(Mux(begins, 0, address)),
-            self.load.write.eq(taken & (part_now < len(sizes))),
+            self.load.write.eq(write & (part_now < len(sizes))),
             self.load.table.eq(part_now),
             self.load.address.eq(address_now),
-            self.load.value.eq(word.value),
+            self.load.value.eq(value),
         ]
         last = Signal()
         with m.Switch(part_now):
             for number, length in enumerate(lengths):
                 with m.Case(number):
                     m.d.comb += last.eq(address_now == length - 1)
-        with m.If(taken & (part_now < len(lengths))):
+        with m.If(write & (part_now < len(lengths))):
             m.d.sync += [part.eq(part_now + last), address.eq(Mux(last, 0, address_now + 1))]
 
         # The check is taken over all words before it, lowest bit first; its own two are compared with what it should be.
-        bits, left = Signal(VALUE_BITS), Signal(range(VALUE_BITS + 1))
-        m.d.comb += [
-            self.i.ready.eq(left == 0),
-            processor.data.eq(bits[0]),
-            processor.valid.eq(left != 0),
-            processor.start.eq(begins),
-        ]
-        with m.If(taken & (part_now < check_at)):
-            m.d.sync += [bits.eq(word.value), left.eq(VALUE_BITS)]
+        m.d.comb += [processor.data.eq(value[0]), processor.valid.eq(left != 0), processor.start.eq(begins)]
+        with m.If(write & (part_now < check_at)):
+            m.d.sync += left.eq(VALUE_BITS)
         with m.Elif(left != 0):
-            m.d.sync += [bits.eq(bits >> 1), left.eq(left - 1)]
+            m.d.sync += [value.eq(value >> 1), left.eq(left - 1)]
         expected = processor.crc.word_select(address_now[0], VALUE_BITS)
         good, agrees = Signal(), Signal()
-        m.d.comb += agrees.eq((good | (address_now == 0)) & (word.value == expected))
+        m.d.comb += agrees.eq((good | (address_now == 0)) & (value == expected))
         with m.If(begins):
             m.d.sync += self.loaded.eq(0)
-        with m.Elif(taken & (part_now == check_at)):
+        with m.Elif(write & (part_now == check_at)):
             m.d.sync += [good.eq(agrees), self.loaded.eq(last & agrees)]
         return m

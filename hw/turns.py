@@ -138,11 +138,12 @@ class Turns(wiring.Component):
         # The head of the queue waits for its slot; then, if the packet ends with it, the end takes its rounds.
         slot, round_, ending = Signal(range(cycle)), Signal(range(END_ROUNDS)), Signal()
         lane, last_slot = Signal(range(lanes)), Signal()
+        lane_next = Signal(range(lanes))
         fits, sample, frame, close = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             lane.eq(slot[: (SLOTS - 1).bit_length()] // stride),
             last_slot.eq(slot % SLOTS == SLOTS - 1),
-            fits.eq(Mux(head.frame, slot == 0, slot % stride == 0)),
+            fits.eq(Mux(head.frame, slot == 0, slot % SLOTS == lane_next * stride)),
             sample.eq(queue.there & ~ending & head.sample & fits),
             frame.eq(queue.there & ~ending & ~head.sample & head.frame),
             close.eq(queue.there & ~ending & ~head.sample & ~head.frame),
@@ -174,7 +175,7 @@ class Turns(wiring.Component):
         opening, first, token = Signal(), Signal(), self.token
         m.d.comb += first.eq(head.open | opening)
         with m.If(sample):
-            m.d.sync += opening.eq(first & (lane != lanes - 1))
+            m.d.sync += [opening.eq(first & (lane != lanes - 1)), lane_next.eq(lane + 1)]
 
         with m.If(step):
             m.d.sync += [

@@ -6,6 +6,8 @@ on purpose.
 
 import numpy as np
 
+from hw.loader import Loader
+
 VALID = 1 << 16
 MARK = 1 << 17
 ENABLE = 1 << 18
@@ -55,16 +57,17 @@ def samples(
 
 
 def parameters(image: np.ndarray) -> np.ndarray:
-    """Words that load a parameter set.
+    """Words that load a parameter set, as fast as the core takes them.
 
     Parameters
     ----------
     image : ndarray of uint16
         As `model.spec.calibrated.image` gives it.
     """
-    words = image.astype(np.uint32) | PARAMETER | VALID
-    words[0] |= MARK
-    return words
+    words = np.zeros((len(image), Loader.WORD_CLOCKS), np.uint32)
+    words[:, 0] = image.astype(np.uint32) | PARAMETER | VALID
+    words[0, 0] |= MARK
+    return words.ravel()
 
 
 def offered(words: np.ndarray) -> np.ndarray:
