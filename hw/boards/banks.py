@@ -3,7 +3,7 @@
 from typing import Final
 
 from hw.packet import bank_words
-from hw.packet_lanes import RAW_WORD, WORD, lane_raw_bytes
+from hw.packet_lanes import RAW_WORD, lane_words
 from hw.store import ceil_power
 from model.spec import operating
 from model.spec.config import CodecConfig, ConfigError
@@ -20,8 +20,7 @@ def tiny_words(config: CodecConfig) -> tuple[int, int]:
 
 def calibrated_words(config: CodecConfig) -> tuple[int, int]:
     """The same in lanes: strings in 32 bits, plain codes in 16; three single-port RAMs, and one for the calibration."""
-    coded = config.lanes * ceil_power(-(-8 * lane_raw_bytes(config) // WORD))
-    return coded, ceil_power(-(-8 * config.raw_bytes(config.packet_frames) // RAW_WORD))
+    return config.lanes * ceil_power(lane_words(config)), ceil_power(-(-8 * config.raw_bytes(config.packet_frames) // RAW_WORD))
 
 
 WORDS: Final = {"tiny": tiny_words, "calibrated": calibrated_words}

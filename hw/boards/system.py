@@ -83,8 +83,8 @@ class System(wiring.Component):
         m.submodules.alive = alive = io.FFBuffer("o", alive_pin)
         m.submodules.fault = fault = io.FFBuffer("o", fault_pin)
 
-        enable, receiving, loaded = Signal(), Signal(), Signal(init=1)
-        m.d.sync += enable.eq(~pause.i & ~receiving)
+        enable, hold, loaded = Signal(), Signal(), Signal(init=1)
+        m.d.sync += enable.eq(~pause.i & ~hold)
         m.d.comb += [
             core.enable.eq(enable),
             core.s_axis_tdata.eq(source.o.payload.code),
@@ -104,7 +104,7 @@ class System(wiring.Component):
             m.submodules.images = images = self._images
             m.d.comb += [
                 images.beat.eq(beat),
-                receiving.eq(images.receiving),
+                hold.eq(images.hold),
                 core.p_axis_tdata.eq(images.o.payload.value),
                 core.p_axis_tuser.eq(images.o.payload.first),
                 core.p_axis_tvalid.eq(images.o.valid),

@@ -1,5 +1,5 @@
 // Simulation models of the blocks whose models in yosys cannot be simulated with CXXRTL: pins with their
-// registers (inputs are held high, as by the pull-ups), the PLL (a wire), the large memory.
+// registers, the PLL (a wire), the large memory.
 
 module SB_IO(
   input PACKAGE_PIN, LATCH_INPUT_VALUE, CLOCK_ENABLE, INPUT_CLK, OUTPUT_CLK, OUTPUT_ENABLE, D_OUT_0, D_OUT_1,
@@ -12,10 +12,23 @@ module SB_IO(
   (* keep *) reg first_half = 0;
   (* keep *) reg second_half = 0;
   reg in = 1;
-  always @(posedge INPUT_CLK) in <= 1'b1;
+  always @(posedge INPUT_CLK) in <= PACKAGE_PIN;
   always @(posedge OUTPUT_CLK) first_half <= D_OUT_0;
   always @(negedge OUTPUT_CLK) second_half <= D_OUT_1;
   assign D_IN_0 = in;
+  assign D_IN_1 = 1'b0;
+endmodule
+
+module SB_GB_IO(
+  input PACKAGE_PIN, LATCH_INPUT_VALUE, CLOCK_ENABLE, INPUT_CLK, OUTPUT_CLK, OUTPUT_ENABLE, D_OUT_0, D_OUT_1,
+  output GLOBAL_BUFFER_OUTPUT, D_IN_0, D_IN_1
+);
+  parameter [5:0] PIN_TYPE = 0;
+  parameter PULLUP = 0;
+  parameter NEG_TRIGGER = 0;
+  parameter IO_STANDARD = "SB_LVCMOS";
+  assign GLOBAL_BUFFER_OUTPUT = PACKAGE_PIN;
+  assign D_IN_0 = PACKAGE_PIN;
   assign D_IN_1 = 1'b0;
 endmodule
 
