@@ -1,7 +1,7 @@
 """`hw.arithmetic`, the law's functions in gates, exhaustively; `hw.number`: formats that differ do not connect."""
 
 import pytest
-from amaranth.hdl import Module, signed, unsigned
+from amaranth.hdl import Module, Shape, Signal, signed, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -26,11 +26,21 @@ def test_wrap_signed(width: int) -> None:
     assert got == [law.wrap_signed(x, width) for x in xs]
 
 
-@pytest.mark.parametrize(("low", "high"), [(-5, 900), (0, 1), (-2048, 2047)])
-def test_saturate(low: int, high: int) -> None:
-    xs = range(-(1 << 11), 1 << 11)
-    got = evaluate(lambda m, x: gates.saturate(x, low, high), {"x": signed(12)}, ({"x": x} for x in xs))
+@pytest.mark.parametrize("form", [signed(12), unsigned(12)])
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(0, 900), (0, 1), (0, 1023), (-1023, 1023), (-1024, 1023), (-1, 1), (-2, 1), (-2047, 2047), (-2048, 2047)],
+)
+def test_saturate(low: int, high: int, form: Shape) -> None:
+    xs = range(-(1 << 11), 1 << 11) if form.signed else range(1 << 12)
+    got = evaluate(lambda m, x: gates.saturate(x, low, high), {"x": form}, ({"x": x} for x in xs))
     assert got == [law.saturate(x, low, high) for x in xs]
+
+
+@pytest.mark.parametrize(("low", "high"), [(-5, 900), (1, 7), (-900, 900), (-9, 7)])
+def test_limits_that_take_two_comparators_are_refused(low: int, high: int) -> None:
+    with pytest.raises(ValueError, match=f"limits of {low} and {high}"):
+        gates.saturate(Signal(12), low, high)
 
 
 def test_bit_length() -> None:

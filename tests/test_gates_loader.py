@@ -1,10 +1,10 @@
-"""A parameter set on its way into the gates: whole ones arrive, others are refused."""
+"""A parameter set on its way into the gates: whole ones arrive, others are refused; no table is written while in use."""
 
 import numpy as np
 import pytest
 
 from hw.load import Table
-from hw.loader import Loader
+from hw.loader import NAME_WORDS, Loader
 from model.spec import shipped
 from model.spec.calibrated import image, unpack
 from model.spec.config import CodecConfig
@@ -16,23 +16,32 @@ SET = shipped.default("calibrated")
 TABLES = unpack(SET, WIDTH)
 IMAGE = image(SET, WIDTH)
 OUT = [f"load.{name}" for name in ("write", "table", "address", "value")]
+CLOCKS = Loader.WORD_CLOCKS
 
 
-def words(values: np.ndarray) -> list[dict[str, int]]:
+def words(*images: np.ndarray, idle: int = 1) -> list[dict[str, int]]:
+    """Images as fast as the loader takes them."""
+    waiting = [{"idle": idle}] * (CLOCKS - 1)
     return [
-        {"i.valid": 1, "i.payload.value": int(value), "i.payload.first": int(number == 0)}
-        for number, value in enumerate(values)
+        word
+        for values in images
+        for n, value in enumerate(values)
+        for word in (
+            {"i.valid": 1, "i.payload.value": int(value), "i.payload.first": int(n == 0), "idle": idle},
+            *waiting,
+        )
     ]
 
 
 def load(*images: np.ndarray) -> list[dict[str, int]]:
-    """What the loader says in each clock, one of idleness after each image."""
-    stimulus = [word for values in images for word in [*words(values), {}]]
-    return play(Loader(CONFIG, len(TABLES.shifts)), stimulus, ["loaded", "parameter_set", *OUT])
+    """What the loader says in the last clock of each word."""
+    seen = play(Loader(CONFIG, len(TABLES.shifts)), words(*images), ["loaded", "waits", "i.ready"])
+    assert all(row["i.ready"] for row in seen[::CLOCKS]) and not any(row["waits"] for row in seen[CLOCKS - 1 :: CLOCKS])
+    return seen[CLOCKS - 1 :: CLOCKS]
 
 
 def test_every_word_goes_to_its_place() -> None:
-    seen = load(IMAGE)
+    seen = play(Loader(CONFIG, len(TABLES.shifts)), words(IMAGE), ["loaded", *OUT])
     found: dict[int, list[int]] = {}
     for row in seen:
         write, table, address, value = (row[name] for name in OUT)
@@ -46,24 +55,44 @@ def test_every_word_goes_to_its_place() -> None:
         Table.STEPS: steps.tolist(),
         Table.WEIGHTS: (TABLES.weights[:-1] & 0xFFFF).tolist(),
         Table.START: [TABLES.start],
+        Table.NAME: [SET.identifier >> 16 * n & 0xFFFF for n in range(NAME_WORDS)],
     }
-    assert [row["loaded"] for row in seen] == [0] * len(IMAGE) + [1]
-    assert seen[-1]["parameter_set"] == SET.identifier
+    assert [row["loaded"] for row in seen[CLOCKS - 1 :: CLOCKS]] == [0] * (len(IMAGE) - 1) + [1]
 
 
-@pytest.mark.parametrize("at", [0, 1, 256, 300, len(IMAGE) - 7, len(IMAGE) - 3, len(IMAGE) - 2, len(IMAGE) - 1])
-def test_a_changed_word_is_refused_until_the_next_good_image(at: int) -> None:
-    changed = IMAGE.copy()
-    changed[at] ^= 1 << at % 16
-    loaded = [row["loaded"] for row in load(changed, IMAGE, changed)]
-    size = len(IMAGE)
-    assert loaded[: 2 * size + 1] == [0] * (2 * size + 1)
-    assert loaded[2 * size + 1 : 2 * size + 3] == [1, 1]  # until the next one's first word
-    assert not any(loaded[2 * size + 3 :])
+def test_a_changed_word_is_refused_until_the_next_good_image() -> None:
+    """Any word, the check's own among them."""
+    damaged, size = [], len(IMAGE)
+    for at in (0, 256, 300, size - 3, size - 2, size - 1):
+        damaged.append(IMAGE.copy())
+        damaged[-1][at] ^= 1 << at % 16
+    loaded = [row["loaded"] for row in load(*damaged, IMAGE, IMAGE[:9])]
+    assert loaded == [0] * ((len(damaged) + 1) * size - 1) + [1] + [0] * 9  # until the next one's first word
 
 
-@pytest.mark.parametrize("words_lost", [1, 2, 5])
-def test_half_an_image_is_refused_and_forgotten(words_lost: int) -> None:
-    for part in (IMAGE[:-words_lost], np.delete(IMAGE, 99)):
-        loaded = [row["loaded"] for row in load(part, IMAGE)]
-        assert loaded == [0] * (len(part) + 1 + len(IMAGE)) + [1]
+def test_half_an_image_is_refused_and_forgotten() -> None:
+    parts, size = (IMAGE[:-1], IMAGE[:-2], np.delete(IMAGE, 99)), len(IMAGE)
+    loaded = [row["loaded"] for row in load(*(values for part in parts for values in (part, IMAGE)))]
+    assert loaded == [flag for part in parts for flag in [0] * (len(part) + size - 1) + [1]]
+
+
+def test_what_follows_an_image_is_nothing() -> None:
+    """Words without a mark, after a whole image and before any."""
+    more = np.full(5, 0x1234, np.uint16)
+    rest = [{**word, "i.payload.first": 0} for word in words(more)]
+    outputs = ["loaded", "load.write"]
+    seen = play(Loader(CONFIG, len(TABLES.shifts)), [*words(IMAGE), *rest], outputs)[len(IMAGE) * CLOCKS :]
+    assert all(row["loaded"] for row in seen) and not any(row["load.write"] for row in seen)
+
+
+@pytest.mark.parametrize("idle_at", [1, 2, 30])
+def test_a_word_waits_until_no_table_is_in_use(idle_at: int) -> None:
+    """It is taken at once, and written when no table was in use in the clock before, either."""
+    stimulus = [{"idle": int(clock >= idle_at)} for clock in range(60)]
+    stimulus[0] |= {"i.valid": 1, "i.payload.value": 7, "i.payload.first": 1}
+    seen = play(Loader(CONFIG, len(TABLES.shifts)), stimulus, ["i.ready", "waits", *OUT])
+    written = [clock for clock, row in enumerate(seen) if row["load.write"]]
+    assert written == [idle_at + 1]
+    assert [clock for clock, row in enumerate(seen) if row["waits"]] == list(range(1, idle_at + 2))
+    taken_next = next(clock for clock, row in enumerate(seen) if clock and row["i.ready"])
+    assert taken_next == written[0] + CLOCKS - 2

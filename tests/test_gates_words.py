@@ -2,15 +2,17 @@
 
 import pytest
 
-from hw.turns import Turns
-from hw.words import Kind, Words
+from hw.turns import FLAGS, SLOTS, Kind
+from hw.words import Words
 from model.spec.config import CodecConfig
 from tests.simulate import play
 from tests.test_range_coder import Part, Script
 
 WIDTH = 10
 SEEDS = (98, 206, 218, 737, 1049, 1315, 1901, *range(41))  # the first make words of ones by a carry
-OUT = [f"o.payload.{name}" for name in ("lane", "word", "write", "last", "bytes")]
+FIELDS = ("offset", "word", "write", "last", "bytes")
+OUT = ["o.token.lane", *(f"o.{name}" for name in FIELDS)]
+MOST_WORDS = 40
 
 
 class Narrow(Script):
@@ -41,21 +43,30 @@ def script(seed: int) -> Narrow:
     return found
 
 
-def token(**fields: int) -> dict[str, int]:
-    return {"i.valid": 1, **{f"i.payload.{name}": value for name, value in fields.items()}}
+def end(kind: Kind, lane: int) -> dict[str, int]:
+    """A token of a packet's end."""
+    return {"i.lane": lane, **{f"i.flags.{name}": int(kind) >> bit & 1 for bit, name in enumerate(FLAGS.members)}}
 
 
 def tokens(found: Narrow, lane: int) -> list[dict[str, int]]:
-    """A lane's tokens: a step each."""
-    words = []
-    for number, step in enumerate(found.steps):
-        fields = {"first": int(number == 0), "lane": lane}
+    """A lane's tokens: a step each, or an escape with its code behind it."""
+    words: list[dict[str, int]] = []
+    for step in found.steps:
+        escape = words[-1] if len(words) % 3 and not words[-1].get("part.plain") else None
         if isinstance(step, Part):
-            fields |= {"below": step.below, "bits": 16 - (step.above - step.below).bit_length()}
-        else:
-            fields |= {"plain": 1, "code": step.code}
-        words.append(token(**fields))
+            moved = {"part.below": step.below, "part.bits": 16 - (step.above - step.below).bit_length()}
+            words.append({"i.sample": 1, "i.flags.first": int(not words), "i.lane": lane, **moved})
+            continue
+        if escape is None:
+            escape = {"i.sample": 1, "i.flags.first": int(not words), "i.lane": lane}
+            words.append(escape)
+        escape |= {"part.plain": 1, "i.code": step.code}
     return words
+
+
+def in_slots(row: list[dict[str, int]]) -> list[dict[str, int]]:
+    """A token of each lane, in its slot."""
+    return [word for token in row for word in [token, *[{}] * (SLOTS // len(row) - 1)]]
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 4])
@@ -67,9 +78,9 @@ def test_strings(lanes: int) -> None:
         found = [script(SEEDS[(packet * lanes + lane) % len(SEEDS)]) for lane in range(lanes)]
         columns = [tokens(each, lane) for lane, each in enumerate(found)]
         for row in range(max(map(len, columns))):
-            words += [column[row] if row < len(column) else {} for column in columns] + [{}] * (4 - lanes)
+            words += in_slots([column[row] if row < len(column) else {} for column in columns])
         for kind in (Kind.ROUND, Kind.HELD, Kind.HALF):
-            words += [token(kind=int(kind), lane=lane) for lane in range(lanes)] + [{}] * (4 - lanes)
+            words += in_slots([end(kind, lane) for lane in range(lanes)])
         expected.append([each.coder.finish() for each in found])
         events |= {event for each in found for event in each.coder.events}
     turns = ["overlap", "overlap carries", "carry", "carry makes ones"]
@@ -77,11 +88,12 @@ def test_strings(lanes: int) -> None:
     got: list[list[bytes]] = [[]]
     strings = [bytearray() for _ in range(lanes)]
     config = CodecConfig("calibrated", 4 * lanes, WIDTH, packet_frames=100, lanes=lanes)
-    for row in play(Words(config), words, ["o.valid", *OUT], idle=Words.LATENCY + 1):
-        lane, word, write, last, size = (row[name] for name in OUT)
-        if row["o.valid"] and write:
+    for row in play(Words(config, MOST_WORDS), words, OUT, idle=Words.LATENCY + 1):
+        lane, offset, word, write, last, size = (row[name] for name in OUT)
+        if write:
+            assert offset == len(strings[lane]) // 4
             strings[lane] += word.to_bytes(4, "big")
-        if row["o.valid"] and last:
+        if last:
             got[-1].append(bytes(strings[lane][:size]))
             strings[lane].clear()
             if lane == lanes - 1:
@@ -89,13 +101,17 @@ def test_strings(lanes: int) -> None:
     assert got[:-1] == expected
 
 
-@pytest.mark.parametrize("tokens_before", [12, 13, 14, 29, 30, 31])
-def test_a_full_queue_loses_samples_but_no_marks(tokens_before: int) -> None:
-    config = CodecConfig("calibrated", 4, WIDTH, packet_frames=100, lanes=1)
-    words = [{"i.valid": 1, "i.payload.marks.sample": 1} for _ in range(tokens_before + 1)]
-    words[0]["i.payload.marks.open"] = words[-1]["i.payload.marks.close"] = 1
-    outputs = ["lost", "o.valid", "o.payload.ended", "o.payload.marks.open", "o.payload.marks.sample"]
-    seen = play(Turns(config), words, outputs, idle=120)
-    lost = sum(row["lost"] for row in seen)
-    assert [sum(row["o.valid"] & row[name] for row in seen) for name in outputs[2:]] == [1, 1, len(words) - lost]
-    assert (lost > 0) == (tokens_before > 17)
+@pytest.mark.parametrize("codes", [9, 12, 13, 16, 40])
+def test_what_the_store_has_no_room_for_says_so(codes: int) -> None:
+    """Ten bits a code, and room for four words."""
+    config, room = CodecConfig("calibrated", 4, WIDTH, packet_frames=100), 4
+    plain = [{"i.sample": 1, "i.flags.first": int(n == 0), "part.plain": 1, "i.code": n} for n in range(codes)]
+    ends = [end(kind, 0) for kind in (Kind.ROUND, Kind.HELD, Kind.HALF)]
+    words = [word for row in plain + ends for word in in_slots([row])]
+    seen = play(Words(config, room), words, OUT, Words.LATENCY + 1)
+    size = -(-(WIDTH * codes + 2) // 8)  # what ends a string is that of half the interval, whose first bit is 0
+    written = [row["o.offset"] for row in seen if row["o.write"]]
+    assert written == [min(n, room) for n in range(len(written))]
+    assert -(-size // 4) <= len(written) <= -(-(size + 3) // 4)  # of the last one nothing may be the string's
+    ended = [row["o.bytes"] for row in seen if row["o.last"]]
+    assert len(ended) == 1 and (len(written) > room or ended == [size])
