@@ -290,6 +290,8 @@ def parse_power(text: str, version: str) -> tuple[float, float, float]:
     internal, switching, leakage = (
         whole - sum(guard) for whole, *guard in zip(*rows["all "], *rows["guard "], strict=True)
     )
+    if switching <= 0:
+        raise AsicError("sta: design_power: nothing switches; the Liberty file needs default_operating_conditions")
     return internal / 2 if version.startswith(SUMMING) else internal, switching, leakage
 
 

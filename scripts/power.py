@@ -171,7 +171,7 @@ def measure(build: Build, codes: np.ndarray, liberty: Path) -> dict[str, Any]:
 
 
 ICE40_COLUMNS: Final = (
-    "iCE40UP5K, mW",
+    "mW",
     "cells",
     "toggles",
     "static",
@@ -184,7 +184,7 @@ ICE40_COLUMNS: Final = (
     "nJ a sample",
 )
 ASIC_COLUMNS: Final = (
-    "standard cells",
+    "",
     "cells",
     "flip-flops",
     "area, mm2",
@@ -192,8 +192,8 @@ ASIC_COLUMNS: Final = (
     "MHz",
     "toggles",
 )
-ASIC_POWER_COLUMNS: Final = (
-    "standard cells, mW",
+POWER_COLUMNS: Final = (
+    "mW",
     "internal",
     "switching",
     "clock pins",
@@ -201,6 +201,14 @@ ASIC_POWER_COLUMNS: Final = (
     "total",
     "nJ a sample",
 )
+TABLES: Final = (
+    "iCE40UP5K",
+    "iCE40UP5K memories",
+    "standard cells",
+    "standard cells power",
+    "standard cells memories",
+)
+BLOCK_COLUMNS: Final = ("memory", "blocks", "reads a clock", "writes a clock")
 MEMORY_COLUMNS: Final = ("memory", "words x bits", "reads a clock", "writes a clock")
 
 
@@ -224,19 +232,11 @@ def asic_rows(build: Build, found: asic.Result) -> tuple[tuple[object, ...], tup
 
 def report(found: dict[Build, dict[str, Any]], library_name: str, source: str, page: Path | None) -> None:
     """Print the tables, and write them into the page."""
-    rows = [ice40_row(build, one["ice40"]) for build, one in found.items()]
-    show(f"iCE40UP5K: {power.METHOD}; memories missing; {source}", ICE40_COLUMNS, rows, page)
     blocks = [
         (f"{build.name}: {memory.kind}", memory.blocks, f"{memory.reads:.2f}", f"{memory.writes:.2f}")
         for build, one in found.items()
         for memory in one["ice40_memories"]
     ]
-    columns = ("memory", "blocks", "reads a clock", "writes a clock")
-    show(f"iCE40UP5K memories: how often they are used, all blocks together; {source}", columns, blocks, page)
-    pairs = [asic_rows(build, one["asic"]) for build, one in found.items()]
-    show(f"standard cells: {library_name}, pre-layout, without memories", ASIC_COLUMNS, [row for row, _ in pairs], page)
-    title = f"standard cells power: {library_name}, {GATES}, without memories and wires; {source}"
-    show(title, ASIC_POWER_COLUMNS, [row for _, row in pairs], page)
     outside = [
         (
             f"{build.name}: {memory.name}",
@@ -247,7 +247,20 @@ def report(found: dict[Build, dict[str, Any]], library_name: str, source: str, p
         for build, one in found.items()
         for memory in one["asic"].memories
     ]
-    show(f"standard cells memories: outside of the cells; {source}", MEMORY_COLUMNS, outside, page)
+    pairs = [asic_rows(build, one["asic"]) for build, one in found.items()]
+    tables = [
+        (
+            f"{power.METHOD}, without memories; {source}",
+            ICE40_COLUMNS,
+            [ice40_row(build, one["ice40"]) for build, one in found.items()],
+        ),
+        (f"how often blocks are used, all together; {source}", BLOCK_COLUMNS, blocks),
+        (f"{library_name}, pre-layout, without memories", ASIC_COLUMNS, [row for row, _ in pairs]),
+        (f"{library_name}, {GATES}; without memories and wires; {source}", POWER_COLUMNS, [row for _, row in pairs]),
+        (f"outside of the cells, how often they are used; {source}", MEMORY_COLUMNS, outside),
+    ]
+    for name, (method, columns, rows) in zip(TABLES, tables, strict=True):
+        show(f"{name}: {method}", columns, rows, page)
 
 
 def document(found: dict[Build, dict[str, Any]], library_name: str, source: str) -> dict[str, Any]:
