@@ -41,7 +41,7 @@ class Bench:
         """Two clocks of reset, then a parameter set, if any."""
         await self.player.play(stimulus.reset(2, self.rng))
         if loaded is not None:
-            await self.player.play(self.image(loaded))
+            await self.player.load(self.image(loaded))
 
     def image(self, parameters: ParameterSet) -> np.ndarray:
         """Words that load a set."""
@@ -59,7 +59,7 @@ class Bench:
         parameters = self.design.parameters if loaded else None
         await self.reset(parameters)
         trace = await self.player.play(words)
-        expected = ledger.read(words, self.design, parameters, trace.taken)
+        expected = ledger.read(words, self.design, parameters, trace)
         drops = ledger.check(expected, trace, stalled=stalled)
         ledger.check_recovery(expected, drops, recovered)
         return trace, drops

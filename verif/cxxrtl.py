@@ -67,12 +67,14 @@ class Simulator:
         """
         handed, times, clock = [np.zeros(0, np.uint16)], [np.zeros(0, np.int64)], 0
         taken: list[int] = []
+        again: list[int] = []
         for part in [parts] if isinstance(parts, np.ndarray) else parts:
             words = np.ascontiguousarray(part, np.uint32)
             # A byte a clock is all that the output can hand over.
             out, when = np.empty(len(words), np.uint16), np.empty(len(words), np.int64)
-            offered = np.empty(np.count_nonzero(words & stimulus.PARAMETER), np.int64)
-            takings = ctypes.c_int64(0)
+            # The port becomes ready once after each word that it takes, in this part or in the next.
+            offered = np.empty((2, np.count_nonzero(words & stimulus.PARAMETER) + 1), np.int64)
+            counts = np.zeros(2, np.int64)
             count = self._library.simulation_play(
                 self._handle,
                 ctypes.c_void_p(words.ctypes.data),
@@ -80,10 +82,10 @@ class Simulator:
                 ctypes.c_int64(clock),
                 ctypes.c_void_p(out.ctypes.data),
                 ctypes.c_void_p(when.ctypes.data),
-                ctypes.c_void_p(offered.ctypes.data),
-                ctypes.byref(takings),
+                *(ctypes.c_void_p(array.ctypes.data) for array in (*offered, counts)),
             )
-            taken += offered[: takings.value].tolist()
+            taken += offered[0, : counts[0]].tolist()
+            again += offered[1, : counts[1]].tolist()
             handed.append(out[:count].copy())
             times.append(when[:count].copy())
             clock += len(words)
@@ -91,7 +93,8 @@ class Simulator:
         violations = [f"{rule}, {n} times" for rule, n in zip(RULES, self._read("violations", 3), strict=True) if n]
         counters = dict(zip(COUNTERS, self._read("counters", len(COUNTERS)), strict=True))
         loaded = bool(self._library.simulation_loaded(self._handle))
-        return Trace(data.astype(np.uint8), data >> 8 != 0, np.concatenate(times), counters, violations, taken, loaded)
+        bytes_, last, clocks = data.astype(np.uint8), data >> 8 != 0, np.concatenate(times)
+        return Trace(bytes_, last, clocks, counters, violations, taken, again, loaded)
 
     def _read(self, what: str, size: int) -> list[int]:
         values = np.zeros(size, np.int64 if what == "violations" else np.uint32)

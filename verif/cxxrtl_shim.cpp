@@ -12,6 +12,7 @@ struct Simulation {
     bool seen_valid = false;   // m_axis_tvalid on the clock before
     bool held = false;         // valid and not ready on the clock before
     uint32_t payload = 0;      // of that clock
+    bool takes = true;         // p_axis_tready on the clock before
     int64_t violations[3] = {0, 0, 0};  // ready low, valid withdrawn, payload changed
 };
 
@@ -24,9 +25,10 @@ Simulation *simulation_new() { return new Simulation(); }
 void simulation_delete(Simulation *s) { delete s; }
 
 // Plays `clocks` words; stores the bytes handed over (bit 8 is tlast), at most one a clock, and their clocks, counted
-// from `origin`. Returns their number; likewise the clocks in which words of parameter sets were taken.
+// from `origin`. Returns their number; likewise the clocks in which words of parameter sets were taken, and those in
+// which their port became ready.
 int64_t simulation_play(Simulation *s, const uint32_t *words, int64_t clocks, int64_t origin, uint16_t *bytes,
-                        int64_t *times, int64_t *taken, int64_t *takings) {
+                        int64_t *times, int64_t *taken, int64_t *again, int64_t *counts) {
     auto &core = s->core;
     int64_t count = 0;
     for (int64_t clock = 0; clock < clocks; clock++) {
@@ -53,8 +55,10 @@ int64_t simulation_play(Simulation *s, const uint32_t *words, int64_t clocks, in
             s->violations[1] += s->held && !valid;
             s->violations[2] += s->held && valid && payload != s->payload;
 #ifdef PARAMETERISED
-            if (core.p_p__axis__tvalid.get<bool>() && core.p_p__axis__tready.get<bool>())
-                taken[(*takings)++] = origin + clock;
+            const bool takes = core.p_p__axis__tready.get<bool>();
+            if (core.p_p__axis__tvalid.get<bool>() && takes) taken[counts[0]++] = origin + clock;
+            if (takes && !s->takes) again[counts[1]++] = origin + clock;
+            s->takes = takes;
 #endif
             if (valid && ready) {
                 bytes[count] = payload;

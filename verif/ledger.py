@@ -7,7 +7,6 @@ parameter sets that were taken are learned likewise; nothing is recorded without
 samples wait in a queue.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +17,7 @@ from model.spec.config import CodecConfig
 from model.spec.parameters import ParameterSet
 from verif import stimulus
 from verif.design import Design
-from verif.parameters import Loading
+from verif.parameters import Loading, written
 from verif.trace import Trace
 
 SETTLING_CLOCKS = 4  # from a frame that is missing to its counter; fewer than half a frame
@@ -100,6 +99,7 @@ class Reader:
         self.parameterised = design.parameters is not None
         self.depth = 1 if self.parameterised else design.core().depth  # behind a queue no channel returns too early
         self.ledger = Ledger(design.config, queued=design.parameters is not None)
+        self.waits = False  # a word of a parameter set
         self.position = -1
         self.channel: int | None = None  # of the next sample; None: no frame is open
         self.recording = False  # the open frame is recorded
@@ -108,18 +108,19 @@ class Reader:
         self.deadline: int | None = None  # clock at which a frame is missing
         self.used: list[int] = []  # clocks of the last samples that belong to a frame
 
-    def clock(self, clock: int, word: int, taken: bool = False) -> None:
-        """What happens in one clock; `taken` is a word of a parameter set."""
+    def clock(self, clock: int, word: int, *, taken: bool = False, written: int | None = None) -> None:
+        """What happens in one clock: a word of a parameter set may be `taken`; what is `written` waits no longer."""
         parameter = bool(word & stimulus.VALID and word & stimulus.PARAMETER)
         sample = bool(word & stimulus.VALID) and (not parameter or bool(word & stimulus.BOTH))
         enable = bool(word & stimulus.ENABLE)
         if self.parameterised:
-            enable = enable and not parameter and self.loading.loaded is not None
+            enable = enable and not parameter and not self.waits and self.loading.loaded is not None
         if not enable and self.channel is None:
             self.joined = False
         self._frames(clock, word, sample, enable)
-        if taken:
-            self.loading.take(word & 0xFFFF, bool(word & stimulus.MARK))
+        if written is not None:
+            self.loading.take(written & 0xFFFF, bool(written & stimulus.MARK))
+        self.waits = taken or (self.waits and written is None)
 
     def _frames(self, clock: int, word: int, sample: bool, enable: bool) -> None:
         if sample and word & stimulus.MARK:
@@ -174,9 +175,7 @@ def drained(words: np.ndarray, design: Design, rng: np.random.Generator) -> np.n
     return np.concatenate([words, stimulus.ready(stimulus.disabled(stimulus.idle(rest, rng)))])
 
 
-def read(
-    words: np.ndarray, design: Design, loaded: ParameterSet | None = None, taken: Iterable[int] | None = None
-) -> Ledger:
+def read(words: np.ndarray, design: Design, loaded: ParameterSet | None = None, trace: Trace | None = None) -> Ledger:
     """What `words` must give.
 
     Parameters
@@ -186,12 +185,14 @@ def read(
     design : Design
     loaded : ParameterSet, optional
         What has been loaded before.
-    taken : iterable of int
-        Clocks in which the core took a word of a parameter set.
+    trace : Trace, optional
+        That tells when the core took words of parameter sets; by default it took none.
     """
-    reader, clocks = Reader(design, loaded), frozenset(taken or ())
+    reader, taken, again = Reader(design, loaded), trace.taken if trace else [], trace.again if trace else []
+    rests, clocks = written(words, design.config.width, loaded, taken, again), frozenset(taken)
     for clock, word in enumerate(words.tolist()):
-        reader.clock(clock, word, clock in clocks)
+        there = int(words[rests[clock]]) if clock in rests else None
+        reader.clock(clock, word, taken=clock in clocks, written=there)
     assert reader.channel is None, "the stimulus ends within a frame"
     reader.ledger.loaded = reader.loading.loaded is not None
     return reader.ledger

@@ -1,16 +1,19 @@
 """Parameter sets of the testbenches, and what the core must make of the words of their images."""
 
 import zlib
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
 from hw.lms import SHIFTS
+from hw.load import VALUE_BITS
 from model.spec import calibrate, shipped
 from model.spec import range as range_spec
 from model.spec.calibrated import image, pack, unpack
 from model.spec.parameters import ParameterSet
+from verif import stimulus
 
 PROFILE = "calibrated"
 CHECK_WORDS = 2
@@ -59,15 +62,17 @@ class Loading:
         self._size = len(image(shipped.default(PROFILE), width))
         self._words: list[int] | None = None if loaded else []  # of an image that is not complete
 
-    def take(self, word: int, first: bool) -> None:
-        """One word; whatever came before, `first` begins an image."""
+    def take(self, word: int, first: bool) -> bool:
+        """One word; whatever came before, `first` begins an image. Whether the check is taken over it."""
         if first:
             self._words, self.loaded = [], None
         if self._words is None:
-            return
+            return False
         self._words.append(word)
+        checked = len(self._words) <= self._size - CHECK_WORDS
         if len(self._words) == self._size:
             self.loaded, self._words = self._whole(np.array(self._words, "<u2")), None
+        return checked
 
     def _whole(self, words: np.ndarray) -> ParameterSet | None:
         """The set of an image, or None if its check is wrong."""
@@ -77,3 +82,22 @@ class Loading:
         found = [each for each in sets(self._width).values() if np.array_equal(image(each, self._width), words)]
         assert found, "a set was loaded that the testbench does not know"
         return found[0]
+
+
+def written(
+    words: np.ndarray, width: int, loaded: ParameterSet | None, taken: Iterable[int], again: Iterable[int]
+) -> dict[int, int]:
+    """Clocks in which the words that were taken (at the clocks of the values) came to rest in their tables.
+
+    A word waits until no table is in use. The port is ready again in the next clock, or when the check has gone over
+    all its bits.
+    """
+    loading, found = Loading(width, loaded), {}
+    later = np.array([*again], np.int64)
+    for clock in taken:
+        word = int(words[clock])
+        checked = loading.take(word & 0xFFFF, bool(word & stimulus.MARK))
+        at = int(np.searchsorted(later, clock, "right"))
+        if at < len(later):
+            found[int(later[at]) - 1 - checked * VALUE_BITS] = clock
+    return found

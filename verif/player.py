@@ -6,9 +6,10 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import FallingEdge, RisingEdge
+from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
 
 from hw.frame import COUNTERS
+from hw.loader import Loader
 from verif import stimulus
 from verif.design import Design
 from verif.monitor import StreamMonitor
@@ -52,7 +53,7 @@ class Player:
             self._flags[dut.p_axis_tvalid] = False
         for handle in [*(handle for handle, _, _ in self._fields), *self._flags]:
             handle.value = 0
-        self._word = 0
+        self._word, self._takes = 0, True
         Clock(dut.clk, 10, "ns", impl="gpi").start()
 
     @staticmethod
@@ -71,7 +72,7 @@ class Player:
 
     async def play(self, words: np.ndarray) -> Trace:
         """Play `words`; what was observed in earlier stimuli does not count again, except the monitors' complaints."""
-        dut, handed, taken = self.dut, [], []
+        dut, handed, taken, again = self.dut, [], [], []
         source, sink = self._monitors
         rising, falling = RisingEdge(dut.clk), FallingEdge(dut.clk)
         s_ready, m_valid, m_data, m_last = dut.s_axis_tready, dut.m_axis_tvalid, dut.m_axis_tdata, dut.m_axis_tlast
@@ -87,8 +88,13 @@ class Player:
                 flags[dut.p_axis_tvalid] = parameter
             self._drive(word, flags)
             await falling
-            if parameter and dut.p_axis_tready.value and not reset:
-                taken.append(clock)
+            if self.parameterised:
+                takes = bool(dut.p_axis_tready.value)
+                if parameter and takes and not reset:
+                    taken.append(clock)
+                if takes and not self._takes:
+                    again.append(clock)
+                self._takes = takes
             accepted, valid = bool(s_ready.value), bool(m_valid.value)
             payload = int(m_data.value) | int(m_last.value) << 8 if valid else 0
             source.observe(
@@ -106,4 +112,11 @@ class Player:
         violations = [v for monitor in self._monitors for v in monitor.violations]
         loaded = self.parameterised and bool(dut.loaded.value)
         data, last, clocks = columns[:, 0].astype(np.uint8), columns[:, 1] != 0, columns[:, 2]
-        return Trace(data, last, clocks, counters, violations, taken, loaded)
+        return Trace(data, last, clocks, counters, violations, taken, again, loaded)
+
+    async def load(self, words: np.ndarray) -> None:
+        """Load a parameter set into a core at rest; `words` are those of `stimulus.parameters`."""
+        for word in words[words != 0].tolist():
+            await self.play(np.array([word, 0]))
+            await ClockCycles(self.dut.clk, Loader.WORD_CLOCKS - 2)
+        await self.play(np.zeros(4, np.uint32))

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hw.loader import Loader
 from model.spec.calibrated import image
 from verif import stimulus
 from verif.design import Design
@@ -76,7 +77,7 @@ def _loading(design: Design, rng: np.random.Generator) -> np.ndarray:
     if kind == "half":
         first = first[: int(rng.integers(len(first)))]
     if kind == "damaged":
-        first[rng.integers(len(first))] ^= 1 << int(rng.integers(16))
+        first[rng.integers(len(first)) // Loader.WORD_CLOCKS * Loader.WORD_CLOCKS] ^= 1 << int(rng.integers(16))
     if kind == "offer":
         first = first[: int(rng.integers(1, 3))] | np.uint32(stimulus.ENABLE)
     pause = stimulus.idle(int(rng.choice([0, 3, 200])), rng)

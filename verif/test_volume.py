@@ -188,6 +188,6 @@ def fuzz(
     if design.parameters is not None:
         simulator.play(stimulus.parameters(image(design.parameters, design.config.width)))
     trace = simulator.play(words)
-    expected = ledger.read(words, design, design.parameters, trace.taken)
+    expected = ledger.read(words, design, design.parameters, trace)
     drops = ledger.check(expected, trace, stalled=True)
     ledger.check_recovery(expected, drops, scenario.RECOVERED)

@@ -35,6 +35,8 @@ class Trace:
         What the stream monitors complained of.
     taken : list of int
         Clocks in which a word of a parameter set was taken.
+    again : list of int
+        Clocks in which the port of parameter sets became ready.
     loaded : bool
         At the end, of a parameterised profile.
     """
@@ -45,6 +47,7 @@ class Trace:
     counters: dict[str, int]
     violations: list[str] = field(default_factory=list)
     taken: list[int] = field(default_factory=list)
+    again: list[int] = field(default_factory=list)
     loaded: bool = False
 
     @property
