@@ -1,4 +1,4 @@
-"""A parameter set on its way into the gates: whole ones arrive, others are refused; no table is written while in use."""
+"""A parameter set on its way into the gates: whole ones arrive, others are refused; no table changes while in use."""
 
 import numpy as np
 import pytest

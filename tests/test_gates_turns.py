@@ -1,0 +1,154 @@
+"""Samples in turns: every lane's in its slot, ends of packets, frames that are not stored, and what moves on."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from hw.turns import DEPTH, END_ROUNDS, RESERVED, SLOTS, Kind, Turns
+from model.spec.config import CodecConfig
+from tests.simulate import play
+
+FLUSH, RETURN = 24, 6
+MARKS = ("sample", "open", "key", "frame", "close")
+TOKEN = ("sample", "lane", "code", "flags.first", "flags.frame", "flags.key")
+OUT = ["advance", "full", "busy", "o.valid", "o.payload.code", *(f"token.{name}" for name in TOKEN)]
+Row = dict[str, int]
+
+
+def entry(code: int = 0, **marks: int) -> Row:
+    return {"i.valid": 1, "i.payload.code": code, **{f"i.payload.marks.{name}": value for name, value in marks.items()}}
+
+
+def packet(channels: int, frames: int, *, key: bool = False, begin: int = 0) -> Iterator[Row]:
+    """Samples of a packet; their codes count."""
+    for n in range(frames * channels):
+        opens, last = n == 0, n == frames * channels - 1
+        yield entry(
+            begin + n, sample=1, frame=int(n % channels == 0), open=int(opens), key=int(opens and key), close=int(last)
+        )
+
+
+def seen_by(config: CodecConfig, rows: list[Row], idle: int = 120) -> list[Row]:
+    return play(Turns(config, RETURN, FLUSH), rows, OUT, idle)
+
+
+def kind(row: Row) -> Kind:
+    """What a token does that is no sample."""
+    return Kind(row["token.flags.first"] | row["token.flags.frame"] << 1 | row["token.flags.key"] << 2)
+
+
+@pytest.mark.parametrize(("channels", "lanes"), [(8, 4), (8, 2), (8, 1), (4, 4), (2, 2), (1, 1), (4, 2), (3, 1)])
+@pytest.mark.parametrize("haste", [1.0, 0.7, 0.15])
+def test_packets(channels: int, lanes: int, haste: float) -> None:
+    """Samples leave in order, each in its lane's slot, no channel too early; then three tokens a lane, and a round."""
+    config = CodecConfig("calibrated", channels, 8, 50, 3, lanes)
+    random, frames = np.random.default_rng(channels), (3, 1, 4, 1, 1, 2)
+    rate = haste * channels / Turns.frame_slots(config, RETURN) if haste < 1 else 1.0
+    rows: list[Row] = []
+    for number, count in enumerate(frames):
+        for row in packet(channels, count, key=number % 2 == 0, begin=sum(frames[:number]) * channels):
+            rows += [row, *[{}] * int(random.geometric(rate) - 1)]
+            if len(rows) % 45 > 40 and haste == 1:
+                rows += [{}] * 45  # less than what fills the queue
+        rows += [{}] * (40 if haste == 1 else 0)
+    tokens = [row for row in seen_by(config, rows) if row["advance"]]
+    samples = [(n, row) for n, row in enumerate(tokens) if row["token.sample"]]
+    assert [row["token.code"] for _, row in samples] == list(range(sum(frames) * channels))
+    assert all(row["token.lane"] == row["token.code"] % channels % lanes for _, row in samples)
+    assert all(n % SLOTS == row["token.lane"] * SLOTS // lanes for n, row in samples)
+    places = [n for n, _ in samples]
+    assert all(late - early >= RETURN for early, late in zip(places, places[channels:], strict=False))
+    assert all(row["o.valid"] == row["token.sample"] for row in tokens)
+    ends = [(n, kind(row), row["token.lane"]) for n, row in enumerate(tokens) if not row["token.sample"] and kind(row)]
+    assert [(k, lane) for _, k, lane in ends] == [
+        (k, lane) for _ in frames for k in (Kind.ROUND, Kind.HELD, Kind.HALF) for lane in range(lanes)
+    ]
+    assert all(n % SLOTS == lane * SLOTS // lanes for n, _, lane in ends)
+    begin = 0
+    for number, count in enumerate(frames):
+        own = samples[begin : begin + count * channels]
+        begin += count * channels
+        turn = ends[3 * lanes * number : 3 * lanes * (number + 1)]
+        assert own[-1][0] < turn[0][0] and turn[-1][0] - turn[0][0] == 2 * SLOTS + (lanes - 1) * SLOTS // lanes
+        after = places[begin] if begin < len(places) else len(tokens)
+        assert after >= turn[0][0] + END_ROUNDS * SLOTS
+        assert [row["token.flags.first"] for _, row in own] == [1] * lanes + [0] * (len(own) - lanes)
+        assert [row["token.flags.frame"] for _, row in own] == ([1] + [0] * (channels - 1)) * count
+        assert [row["token.flags.key"] for _, row in own] == [int(number % 2 == 0)] + [0] * (len(own) - 1)
+
+
+def test_a_frame_at_once_moves_on_without_a_clock_between() -> None:
+    """Nothing waits: the first token comes after `LATENCY` clocks, and nothing moves on before."""
+    config = CodecConfig("calibrated", 8, 8, 50, 3, 4)
+    seen = seen_by(config, list(packet(8, 2)), 4 * SLOTS + FLUSH + 10)
+    advance = [row["advance"] for row in seen]
+    count = 16 + END_ROUNDS * SLOTS + FLUSH
+    assert advance == [0] * (Turns.LATENCY + 1) + [1] * count + [0] * (len(seen) - count - Turns.LATENCY - 1)
+    busy = [row["busy"] for row in seen]
+    assert busy == [1] * (Turns.LATENCY + count) + [0] * (len(seen) - Turns.LATENCY - count)
+
+
+def test_what_is_not_stored_moves_on_as_frames_only() -> None:
+    """Frames between packets, one after the other, and one with every entry that bears no sample."""
+    config = CodecConfig("calibrated", 4, 8, 50, 3, 4)
+    rows = [
+        entry(frame=1),
+        {},
+        entry(frame=1),
+        entry(frame=1),
+        *packet(4, 1),
+        entry(frame=1),
+        *[{}] * 60,
+        entry(frame=1),
+    ]
+    rows += [entry(), entry(sample=0, close=0)]  # nothing
+    kinds = [kind(row) for row in seen_by(config, rows) if row["advance"] and not row["token.sample"]]
+    told = [found for found in kinds if found != Kind.NONE]
+    end = [k for k in (Kind.ROUND, Kind.HELD, Kind.HALF) for _ in range(4)]
+    assert told == [Kind.FRAME] * 3 + end + [Kind.FRAME] * 2
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 4])
+@pytest.mark.parametrize("clocks", range(12))
+def test_an_end_without_a_sample(lanes: int, clocks: int) -> None:
+    """Recording stops some clocks after the last sample, and a packet begins at once."""
+    config = CodecConfig("calibrated", 8, 8, 50, 3, lanes)
+    first, second = list(packet(8, 2)), list(packet(8, 1))
+    del first[-1]["i.payload.marks.close"]
+    rows = [*first, *[{}] * clocks, entry(close=1), *second]
+    tokens = [row for row in seen_by(config, rows, 200) if row["advance"]]
+    what = [kind(row) if not row["token.sample"] else row["token.code"] for row in tokens]
+    told = [found for found in what if found is not Kind.NONE]
+    end = [k for k in (Kind.ROUND, Kind.HELD, Kind.HALF) for _ in range(lanes)]
+    assert told == [*range(16), *end, *range(8), *end]
+    places = [n for n, row in enumerate(tokens) if row["token.sample"]]
+    assert all(n % SLOTS == tokens[n]["token.lane"] * SLOTS // lanes for n in places)
+
+
+def test_a_full_queue_says_so_in_time() -> None:
+    """What is on its way, and then no more, finds room: nothing that bears a sample is lost."""
+    config, frames = CodecConfig("calibrated", 8, 8, 50, 3, 1), 40
+    rows: list[Row] = []
+    for n in range(8 * frames):
+        rows.append(entry(n % 256, sample=1, frame=int(n % 8 == 0), open=int(n == 0)))
+    full = [row["full"] for row in seen_by(config, rows, 0)]
+    first = full.index(1)
+    assert DEPTH - RESERVED < first * (SLOTS - 1) // SLOTS < DEPTH
+    rows = rows[: first + RESERVED - 2]
+    seen = seen_by(config, rows, 8 * DEPTH)
+    codes = [row["token.code"] for row in seen if row["advance"] and row["token.sample"]]
+    assert codes == [n % 256 for n in range(len(rows))]
+    assert not seen[-1]["full"] and not seen[-1]["busy"]
+
+
+def test_no_frame_is_lost_while_the_queue_is_full() -> None:
+    """Frames that are not stored, one a clock, behind as many samples as there is room for, and the end of a packet."""
+    config = CodecConfig("calibrated", 8, 8, 50, 3, 1)
+    rows = [*packet(8, 6), *packet(8, 3)]
+    full = [row["full"] for row in seen_by(config, rows, 0)]
+    rows = rows[: full.index(1) + 2] if 1 in full else rows
+    frames = 40
+    rows += [entry(frame=1)] * frames
+    kinds = [kind(row) for row in seen_by(config, rows, 600) if row["advance"] and not row["token.sample"]]
+    assert kinds.count(Kind.FRAME) == frames
