@@ -50,8 +50,38 @@ def sample_layout(config: CodecConfig) -> data.StructLayout:
 
 
 def token_layout(config: CodecConfig) -> data.StructLayout:
-    """A sample with its lane, or, in place of its flags, a `Kind`."""
-    return data.StructLayout({"sample": 1, "flags": FLAGS, "lane": range(config.lanes), "code": config.width})
+    """A sample with its lane, or, in place of its flags, a `Kind`.
+
+    `live` tells that the slot is a lane's; with `SLOTS` lanes all are.
+    """
+    live = {"live": 1} if config.lanes < SLOTS else {}
+    return data.StructLayout({"sample": 1, "flags": FLAGS, "lane": range(config.lanes), **live, "code": config.width})
+
+
+def come_round(m: Module, value: Any, token: Any, *, lanes: int, behind: int) -> Any:
+    """What a token leaves behind, for the lane's next token.
+
+    Parameters
+    ----------
+    m : Module
+    value : Value or View
+        As it leaves its stage together with `token`.
+    token : View of `token_layout`
+    lanes : int
+    behind : int
+        How many clocks this stage lies behind the one that needs it, less than `SLOTS`.
+
+    Returns
+    -------
+    Value or View
+        In the clock in which the lane's next token is in the stage that needs it.
+    """
+    for _ in range(-(-(SLOTS - behind) * lanes // SLOTS)):
+        register = Signal.like(value, name="comes_round")
+        with m.If(1 if lanes == SLOTS else token.live):
+            m.d.sync += register.eq(value)
+        value = register
+    return value
 
 
 def is_kind(token: Any, kind: Kind) -> Value:
@@ -182,6 +212,7 @@ class Turns(wiring.Component):
                 slot.eq(Mux(slot == cycle - 1, 0, slot + 1)),
                 token.sample.eq(sample),
                 token.lane.eq(lane),
+                *([token.live.eq(slot % stride == 0)] if lanes < SLOTS else []),
                 token.code.eq(head.code),
                 token.flags.eq(Mux(frame, Kind.FRAME, Kind.NONE)),
             ]

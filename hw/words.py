@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.arithmetic import delayed
 from hw.range import PART
-from hw.turns import SLOTS, Kind, is_kind, token_layout
+from hw.turns import Kind, come_round, is_kind, token_layout
 from model.spec import range as spec
 from model.spec.config import CodecConfig
 
@@ -124,7 +124,7 @@ class Words(wiring.Component):
             more.eq(Mux(plain_1, filled[WINDOW - width :], 0)),
         ]
         bits_2, plain_2, token_2 = delayed(m, bits_1), delayed(m, plain_1), delayed(m, token_1)
-        m.d.comb += low.eq(_round(m, rest, SLOTS - 1))
+        m.d.comb += low.eq(come_round(m, rest, token_1, lanes=self.config.lanes, behind=1))
         return token_2, field, bits_2, more, plain_2
 
     def _append_all(
@@ -137,8 +137,8 @@ class Words(wiring.Component):
         width = self.config.width
 
         # Clock 3: the string takes the first bits.
-        tail, come_round = self._tail("tail"), self._tail("come_round")
-        m.d.comb += [signal.eq(value) for signal, value in zip(tail, come_round, strict=True)]
+        tail, before = self._tail("tail"), self._tail("before")
+        m.d.comb += [signal.eq(value) for signal, value in zip(tail, before, strict=True)]
         with m.If(begins(token_2)):
             m.d.comb += [tail.pending.eq(0), tail.fill.eq(0), tail.carry.eq(0), tail.none.eq(1)]
         end = Signal(range(2 * WORD))
@@ -159,8 +159,8 @@ class Words(wiring.Component):
         field_3 = Cat(Const(0, WORD - width), more_3)
         complete = fills | end_3[4]
         last, put_more, word_more, special_more = self._append(m, tail_3, field_3, end_3, complete, "second")
-        for signal, value in zip(come_round, last, strict=True):
-            m.d.comb += signal.eq(_round(m, value, SLOTS - 1))
+        for signal, value in zip(before, last, strict=True):
+            m.d.comb += signal.eq(come_round(m, value, token_3, lanes=self.config.lanes, behind=1))
         used = Signal(range(WORD + 3))
         m.d.comb += used.eq(used_3 + (special_3 | (fills & special_more)))
         lets_go = is_kind(token_3, Kind.HELD)
@@ -179,8 +179,8 @@ class Words(wiring.Component):
         """Clock 5: words of 32 bits, and their places."""
         (has_first, first), (has_second, second) = words
         state = data.StructLayout({"half": WORD, "waits": 1, "offset": range(self.words + 1), "bytes": bytes_.shape()})
-        come_round, now, after = Signal(state), Signal(state), Signal(state)
-        m.d.comb += now.eq(come_round)
+        now, after = Signal(state), Signal(state)
+        m.d.comb += now.eq(come_round(m, after, token_4, lanes=self.config.lanes, behind=0))
         with m.If(begins(token_4)):
             m.d.comb += [now.waits.eq(0), now.offset.eq(0)]
         last = is_kind(token_4, Kind.HALF)
@@ -193,7 +193,6 @@ class Words(wiring.Component):
             after.waits.eq(number[0]),
             after.offset.eq(now.offset + (number[1] & (now.offset != self.words))),
             after.bytes.eq(Mux(is_kind(token_4, Kind.ROUND), bytes_, now.bytes)),
-            come_round.eq(_round(m, after, SLOTS)),
         ]
         # A string that ends has two words held and pending, of which only `bytes` count.
         out = self.o
@@ -250,10 +249,3 @@ class Words(wiring.Component):
         with m.Else():
             m.d.comb += [after.held.eq(tail.held), after.fill.eq(end), after.pending.eq(word)]
         return after, put, leaves, special
-
-
-def _round(m: Module, value: Any, clocks: int) -> Any:
-    """A value some clocks later; those since it was last used are `SLOTS` in all."""
-    for _ in range(clocks):
-        value = delayed(m, value)
-    return value
