@@ -40,6 +40,8 @@ SKIPPED: Final = 30  # frames before counting begins
 COUNTED: Final = 60  # frames that count
 RESET: Final = 4  # clocks
 OUTPUTS: Final = ("m_axis_tdata", "m_axis_tvalid")
+LOADING: Final = ("p_axis_tready", "loaded")  # more of them, of a core that takes a parameter set
+PATIENCE: Final = 100  # clocks that a word of a set may have to wait
 GATES: Final = "OpenSTA, pre-layout, activity of the mapped netlist"
 
 
@@ -89,25 +91,39 @@ class Ice40Platform:
     device = "iCE40UP5K"
 
 
-def words(watched: Watched, design: Design, codes: np.ndarray, frame_clocks: int) -> tuple[np.ndarray, np.ndarray]:
-    """Words that prepare the core, and those that offer frames, back to back from each frame's beginning.
+def bit(outputs: np.ndarray, place: int) -> np.ndarray:
+    """A bit of gathered outputs."""
+    return (outputs >> np.uint64(place)) & np.uint64(1) == 1
+
+
+def prepare(watched: Watched, design: Design) -> None:
+    """Reset the core, and load its parameter set; raises `PowerError` if it does not take it."""
+    netlist = watched.netlist
+    watched.play(stimulus(netlist, RESET, rst=1), count=False)
+    if design.parameters is None:
+        return
+    ready, loaded = 9, 10
+    for number, value in enumerate(image(design.parameters, design.config.width).tolist()):
+        offer = stimulus(netlist, 1, p_axis_tdata=value, p_axis_tvalid=1, p_axis_tuser=number == 0)
+        if not any(bit(watched.play(offer, count=False), ready)[0] for _ in range(PATIENCE)):
+            raise PowerError(f"the netlist does not take word {number} of the parameter set")
+    if not bit(watched.play(stimulus(netlist, PATIENCE), count=False), loaded)[-1]:
+        raise PowerError("the netlist refuses the parameter set")
+
+
+def words(watched: Watched, design: Design, codes: np.ndarray, frame_clocks: int) -> np.ndarray:
+    """Words that offer frames, samples back to back from each frame's beginning.
 
     Between samples `tdata` keeps its value: a converter's output does not move without reason.
     """
     netlist = watched.netlist
-    before = [stimulus(netlist, RESET, rst=1)]
-    if design.parameters is not None:
-        values = image(design.parameters, design.config.width)
-        first = np.arange(len(values)) == 0
-        before.append(stimulus(netlist, len(values), p_axis_tdata=values, p_axis_tvalid=1, p_axis_tuser=first))
-        before.append(stimulus(netlist, RESET))
     frames, channels = codes.shape
     if channels * design.spacing > frame_clocks:
         raise PowerError(f"--clock: {frame_clocks} clocks a frame are too few for {channels} channels; give more MHz")
     at = np.arange(frame_clocks)
     channel = np.minimum(at // design.spacing, channels - 1)
     valid = (at % design.spacing == 0) & (at < channels * design.spacing)
-    offered = stimulus(
+    return stimulus(
         netlist,
         frames * frame_clocks,
         enable=1,
@@ -116,12 +132,11 @@ def words(watched: Watched, design: Design, codes: np.ndarray, frame_clocks: int
         s_axis_tvalid=np.tile(valid, frames),
         s_axis_tuser=np.tile(valid & (at == 0), frames),
     )
-    return np.concatenate(before), offered
 
 
 def handed(outputs: np.ndarray) -> bytes:
     """Bytes that left, from `OUTPUTS`."""
-    return outputs[(outputs >> np.uint64(8)) & np.uint64(1) == 1].astype(np.uint8).tobytes()
+    return outputs[bit(outputs, 8)].astype(np.uint8).tobytes()
 
 
 def watch(build: Build, cells: Cells, codes: np.ndarray) -> Watched:
@@ -133,13 +148,13 @@ def watch(build: Build, cells: Cells, codes: np.ndarray) -> Watched:
         If its bytes are not the codec's.
     """
     design = build.design
+    outputs = (*OUTPUTS, *(LOADING if design.parameters is not None else ()))
     platform = Ice40Platform() if cells is ICE40 else None
-    watched = Watched(
-        rtlil.convert(design.core(), name=toolchain.TOP, platform=platform, emit_src=False), cells, OUTPUTS
-    )
-    before, offered = words(watched, design, codes, build.frame_clocks)
+    netlist = rtlil.convert(design.core(), name=toolchain.TOP, platform=platform, emit_src=False)
+    watched = Watched(netlist, cells, outputs)
+    prepare(watched, design)
+    offered = words(watched, design, codes, build.frame_clocks)
     begin = SKIPPED * build.frame_clocks
-    watched.play(before, count=False)
     got = [watched.play(offered[:begin], count=False), watched.play(offered[begin:])]
     got.append(watched.play(stimulus(watched.netlist, design.drain_clocks, m_axis_tready=1), count=False))
     expected = encode(codes, design.config, parameters=design.parameters)
