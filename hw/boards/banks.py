@@ -20,7 +20,8 @@ def tiny_words(config: CodecConfig) -> tuple[int, int]:
 
 def calibrated_words(config: CodecConfig) -> tuple[int, int]:
     """The same in lanes: strings in 32 bits, plain codes in 16; three single-port RAMs, and one for the calibration."""
-    return config.lanes * ceil_power(lane_words(config)), ceil_power(-(-8 * config.raw_bytes(config.packet_frames) // RAW_WORD))
+    coded, raw = lane_words(config), -(-8 * config.raw_bytes(config.packet_frames) // RAW_WORD)
+    return config.lanes * ceil_power(coded), ceil_power(raw)
 
 
 WORDS: Final = {"tiny": tiny_words, "calibrated": calibrated_words}

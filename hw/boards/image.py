@@ -2,9 +2,9 @@
 
 What is sent (`message`): `LEAD_IN` bytes `LEAD`, one byte `BEGIN`, and the words of `model.spec.calibrated.image`, the
 lower byte of each first. Recording is held from the first byte on; the lead-in lasts until the frame in progress has
-ended and the packets of the set before have left, so that a word that comes finds the core waiting for it. Recording goes
-on when the core has the whole set. The next message may come after a silence: a lost byte spoils its own message only,
-and the core's check finds it.
+ended and the packets of the set before have left, so that a word that comes finds the core waiting for it. Recording
+goes on when the core has the whole set. The next message may come after a silence: a lost byte spoils its own message
+only, and the core's check finds it.
 """
 
 from typing import Final
