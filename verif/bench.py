@@ -2,12 +2,15 @@
 
 import numpy as np
 
+from hw.loader import Loader
 from model.spec.calibrated import image
 from model.spec.parameters import ParameterSet
 from verif import ledger, stimulus
 from verif.material import MAKERS
 from verif.player import Player, generator
 from verif.trace import Trace
+
+LOADING_CLOCKS = 2 * Loader.WORD_CLOCKS  # from word to word of a parameter set, while frames are numbered
 
 
 class Bench:
@@ -45,7 +48,7 @@ class Bench:
 
     def image(self, parameters: ParameterSet) -> np.ndarray:
         """Words that load a set."""
-        return stimulus.parameters(image(parameters, self.config.width))
+        return stimulus.parameters(image(parameters, self.config.width), LOADING_CLOCKS)
 
     async def check(
         self, words: np.ndarray, *, stalled: bool = False, recovered: int = 0, loaded: bool = True

@@ -3,11 +3,10 @@
 import cocotb
 import numpy as np
 
-from hw.loader import Loader
 from model.spec.calibrated import image
 from model.spec.parameters import ParameterSet
 from verif import stimulus
-from verif.bench import Bench
+from verif.bench import LOADING_CLOCKS, Bench
 from verif.parameters import sets
 from verif.trace import Trace
 
@@ -58,7 +57,7 @@ async def half_a_set(dut, missing: int) -> None:
     """A set that lacks its last words, or one in the middle, is none."""
     bench = Bench(dut, missing)
     whole = bench.image(sets(bench.config.width)["wild"])
-    each = whole.reshape(-1, Loader.WORD_CLOCKS)
+    each = whole.reshape(-1, LOADING_CLOCKS)
     for words in (each[:-missing].ravel(), np.delete(each, missing, 0).ravel()):
         await only_later(bench, words, sets(bench.config.width)["even"])
 
@@ -69,7 +68,7 @@ async def a_damaged_set(dut, seed: int) -> None:
     """One bit that is wrong: in a table, in the name, in the check."""
     bench = Bench(dut, seed)
     words = bench.image(sets(bench.config.width)["even"])
-    each = words.reshape(-1, Loader.WORD_CLOCKS)
+    each = words.reshape(-1, LOADING_CLOCKS)
     at = (0, 1, -1, -2, -5, int(bench.rng.integers(len(each))))[seed]
     each[at, 0] ^= 1 << int(bench.rng.integers(16))
     await only_later(bench, words, sets(bench.config.width)["wild"])
@@ -123,7 +122,7 @@ async def a_host_that_waits(dut, seed: int) -> None:
 
 
 @cocotb.test()
-@cocotb.parametrize(at=(1, 19, 20, 3000, -300, -19))
+@cocotb.parametrize(at=(1, 38, 39, 6000, -600, -38))
 async def reset_while_a_set_comes(dut, at: int) -> None:
     """What came before the reset is forgotten: the remaining words make no set, nor does a set outlive a reset."""
     bench = Bench(dut, at % 1000)
@@ -136,7 +135,7 @@ async def reset_while_a_set_comes(dut, at: int) -> None:
 
 
 @cocotb.test()
-@cocotb.parametrize(pace=(Loader.WORD_CLOCKS, 30))
+@cocotb.parametrize(pace=(LOADING_CLOCKS, 50))
 async def samples_while_a_set_comes(dut, pace: int) -> None:
     """A source that does not stop: its frames are numbered, and recording begins with a mark after the last word."""
     bench = Bench(dut, pace)
@@ -147,7 +146,7 @@ async def samples_while_a_set_comes(dut, pace: int) -> None:
     at = [int(free[0])]
     for _ in loading[1:]:
         at.append(int(free[np.searchsorted(free, at[-1] + pace)]))
-    words[at] = bench.image(sets(bench.config.width)["wild"]).reshape(-1, Loader.WORD_CLOCKS)[:, 0]
+    words[at] = bench.image(sets(bench.config.width)["wild"]).reshape(-1, LOADING_CLOCKS)[:, 0]
     trace, _ = await bench.check(stimulus.ready(words), loaded=False)
     assert trace.packets()[0].packet.position > 0
     assert names(trace) == [sets(bench.config.width)["wild"].identifier]

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from hw.core import Core
+from hw.turns import END_ROUNDS, SLOTS
 from model.formats.codes import LATTICE_WIDTH
 from model.spec import operating, packet, shipped
 from model.spec.config import CodecConfig, find_profile
@@ -36,9 +37,14 @@ class Design:
         return Core(self.config, banks=self.banks, frame_clocks=self.frame_clocks)
 
     @property
+    def parameterised(self) -> bool:
+        """Whether the core is loaded with parameter sets."""
+        return find_profile(self.config.profile).parameterised
+
+    @property
     def parameters(self) -> ParameterSet | None:
         """The set that is loaded, of a parameterised profile: the shipped one for its width."""
-        if not find_profile(self.config.profile).parameterised:
+        if not self.parameterised:
             return None
         return shipped.default(self.config.profile, lattice=self.config.width == LATTICE_WIDTH)
 
@@ -61,7 +67,8 @@ class Design:
     def calm_spacing(self) -> int:
         """Clocks from one sample to the next at which even packets stored raw leave in time."""
         samples = self.config.packet_frames * self.config.channels
-        return max(self.spacing, -(-self._packet_clocks // samples))
+        ends = END_ROUNDS * SLOTS if self.parameterised else 0
+        return max(-(-(self.spacing * samples + ends) // samples), -(-self._packet_clocks // samples))
 
     @property
     def _packet_clocks(self) -> int:

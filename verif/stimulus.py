@@ -56,15 +56,17 @@ def samples(
     return words
 
 
-def parameters(image: np.ndarray) -> np.ndarray:
+def parameters(image: np.ndarray, clocks: int = Loader.WORD_CLOCKS) -> np.ndarray:
     """Words that load a parameter set, as fast as the core takes them.
 
     Parameters
     ----------
     image : ndarray of uint16
         As `model.spec.calibrated.image` gives it.
+    clocks : int
+        From word to word; more where frames are numbered meanwhile, for which a word waits.
     """
-    words = np.zeros((len(image), Loader.WORD_CLOCKS), np.uint32)
+    words = np.zeros((len(image), clocks), np.uint32)
     words[:, 0] = image.astype(np.uint32) | PARAMETER | VALID
     words[0, 0] |= MARK
     return words.ravel()
