@@ -1,151 +1,279 @@
 """The whole compressor of profile `calibrated` in gates: its bytes are the codec's, its parameter sets are whole."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from hw.calibrated import Calibrated
-from model.codec.compressor import encode
-from model.codec.decompressor import decode
-from model.codec.packet import Packet, scan
+from hw.frame import COUNTERS
+from hw.loader import Loader
+from hw.turns import SLOTS
+from model.codec.compressor import Compressor, encode
 from model.spec import shipped
-from model.spec.calibrated import image
+from model.spec.calibrated import image, pack, unpack
 from model.spec.config import CodecConfig, ConfigError
 from model.spec.parameters import ParameterSet
 from tests.simulate import play
+from tests.streams import packets_of
 from tests.test_gates_calibrated import hard_codes
 
-SET = shipped.default("calibrated", lattice=True)
-OUT = ["o.valid", "o.payload.data", "loaded", "dropped_packets", "overruns"]
+SET, LATTICE = (shipped.default("calibrated", lattice=lattice) for lattice in (False, True))
+WIDTH = 8  # loads three times as fast as 10
+TABLES = unpack(SET, WIDTH)
+OTHER = pack(replace(TABLES, start=TABLES.start + 40), WIDTH, even=True)
+OUT = ["o.valid", "o.payload.data", "loaded", *COUNTERS]
+Word = dict[str, int]
 
 
-WORD_CLOCKS = 17  # that the loader takes for a word
-
-
-def loading(parameters: ParameterSet, width: int = 10) -> list[dict[str, int]]:
+def loading(parameters: ParameterSet, width: int = WIDTH, waits: int = 0) -> list[Word]:
+    """A set, each word of which may wait for so many clocks."""
     words = []
     for number, value in enumerate(image(parameters, width)):
         word = {"parameters.payload.value": int(value), "parameters.payload.first": int(number == 0)}
-        words += [{"parameters.valid": 1, **word}] + [{}] * (WORD_CLOCKS - 1)
+        words += [{"parameters.valid": 1, **word}] + [{}] * (Loader.WORD_CLOCKS - 1 + waits)
     return words
 
 
-def frames_of(codes: np.ndarray, lanes: int, pause: int) -> Iterator[dict[str, int]]:
+def frame_of(row: Iterable[int], spacing: Iterable[int]) -> Iterator[Word]:
+    """A frame, or its begin, with so many clocks for each sample."""
+    for channel, (code, clocks) in enumerate(zip(row, spacing, strict=False)):
+        yield {"i.valid": 1, "i.payload.code": int(code), "i.payload.mark": int(channel == 0), "enable": 1}
+        yield from [{"enable": 1}] * (clocks - 1)
+
+
+def frames_of(codes: np.ndarray, lanes: int, pause: int) -> Iterator[Word]:
     """Samples as fast as lanes take them, `pause` idle clocks after each frame."""
     for row in codes.tolist():
-        for channel, code in enumerate(row):
-            yield {"i.valid": 1, "i.payload.code": code, "i.payload.mark": int(channel == 0), "enable": 1}
-            yield from [{"enable": 1}] * (4 // lanes - 1)
+        yield from frame_of(row, [SLOTS // lanes] * len(row))
         yield from [{"enable": 1}] * pause
 
 
-def quiet_codes(frames: int, channels: int, seed: int) -> np.ndarray:
-    random = np.random.default_rng(seed)
-    walk = np.cumsum(random.normal(0, 1, (frames, channels)), axis=0) + random.normal(0, 6, (frames, channels))
-    return np.clip(walk + 512, 0, 1023).astype(np.int64)
+def quiet_codes(frames: int, channels: int, seed: int, width: int = WIDTH) -> np.ndarray:
+    random, top = np.random.default_rng(seed), (1 << width) - 1
+    walk = np.cumsum(random.normal(0, 1, (frames, channels)), axis=0) + random.normal(0, 4, (frames, channels))
+    return np.clip(walk + top // 2, 0, top).astype(np.uint16)
 
 
-def run(config: CodecConfig, words: list[dict[str, int]], idle: int) -> tuple[bytes, list[dict[str, int]]]:
-    seen = play(Calibrated(config), [{**word, "o.ready": 1} for word in words] + [{"o.ready": 1}] * idle, OUT)
+def run(
+    config: CodecConfig, words: list[Word], idle: int, banks: int = 2, frame_clocks: int = 0
+) -> tuple[bytes, list[Word]]:
+    core = Calibrated(config, banks, frame_clocks)
+    seen = play(core, [{**word, "o.ready": 1} for word in words] + [{"o.ready": 1}] * idle, OUT)
     return bytes(row["o.payload.data"] for row in seen if row["o.valid"]), seen
 
 
 @pytest.mark.parametrize(
-    ("channels", "lanes", "packet_frames", "hard"),
-    [(8, 4, 12, False), (8, 2, 9, True), (8, 1, 10, False), (16, 4, 8, True), (4, 4, 40, False)],
+    ("channels", "width", "lanes", "packet_frames", "hard"),
+    [
+        (8, 10, 4, 12, False),
+        (8, 8, 2, 9, True),
+        (8, 8, 1, 10, False),
+        (4, 8, 4, 40, False),
+        (1, 8, 1, 16, False),
+    ],
 )
-def test_bytes_are_the_codecs(channels: int, lanes: int, packet_frames: int, hard: bool) -> None:
-    config = CodecConfig("calibrated", channels, 10, packet_frames, 3, lanes)
-    frames = 5 * packet_frames + 2
-    codes = hard_codes(frames, channels, 10) if hard else quiet_codes(frames, channels, lanes)
+def test_bytes_are_the_codecs(channels: int, width: int, lanes: int, packet_frames: int, hard: bool) -> None:
+    config = CodecConfig("calibrated", channels, width, packet_frames, 3, lanes)
+    frames, parameters = 5 * packet_frames + 2, LATTICE if width == 10 else SET
+    codes = quiet_codes(frames, channels, lanes, width)
+    if hard:
+        codes = hard_codes(max(frames, 80), channels, width)[:frames].astype(np.uint16)
     pause = max(6, packet_frames) + (channels * 2 if hard else 0)
-    data, seen = run(config, [*loading(SET), *frames_of(codes, lanes, pause)], 3000)
-    assert [seen[-1][name] for name in ("overruns", "dropped_packets")] == [0, 0]
-    expected = encode(codes.astype(np.uint16), config, parameters=SET)
-    assert data == expected
-    raw = [item.raw for item in scan(data) if isinstance(item, Packet)]
+    data, seen = run(config, [*loading(parameters, width), *frames_of(codes, lanes, pause)], 1500)
+    assert data == encode(codes, config, parameters=parameters)
+    assert not any(seen[-1][name] for name in COUNTERS)
+    raw = [packet.raw for packet in packets_of(data)]
     assert len(raw) == 6 and any(raw[:-1]) == hard
 
 
-@pytest.mark.parametrize(("lanes", "clocks"), [(1, 44), (2, 43), (4, 44)])
-def test_latency(lanes: int, clocks: int) -> None:
-    config = CodecConfig("calibrated", 8, 10, 6, 3, lanes)
-    words = [*loading(SET), *frames_of(quiet_codes(6, 8, 5), lanes, 0)]
-    _, seen = run(config, words, 90)
-    last = max(number for number, word in enumerate(words) if "i.valid" in word)
-    assert next(number for number, row in enumerate(seen) if row["o.valid"]) - last == clocks <= Calibrated.LATENCY
+@pytest.mark.parametrize(("channels", "lanes", "packet_frames"), [(4, 4, 3), (2, 2, 5), (8, 4, 1)])
+def test_samples_come_when_they_like(channels: int, lanes: int, packet_frames: int) -> None:
+    """Late in their frame, and at once; while an end or what follows it goes through, and long after; in twos."""
+    config = CodecConfig("calibrated", channels, WIDTH, packet_frames, 3, lanes)
+    random = np.random.default_rng(channels * lanes)
+    codes = quiet_codes(36 * packet_frames, channels, 6)
+    words = loading(SET)
+    for number, row in enumerate(codes):
+        words += frame_of(row, np.where(random.random(channels) < 0.6, 1, random.integers(1, 14, channels)))
+        if number % 2:
+            words += [{"enable": 1}] * int(random.integers(0, 30))
+    data, seen = run(config, words, 4000, banks=64)
+    assert seen[-1]["overruns"] == seen[-1]["dropped_packets"] == 0
+    assert data == encode(codes, config, parameters=SET)
 
 
-@pytest.mark.parametrize(("lanes", "packet_frames"), [(4, 2), (1, 12), (1, 5), (1, 3), (2, 12), (2, 3)])
-def test_packets_in_haste_leave_raw_and_nothing_is_lost(lanes: int, packet_frames: int) -> None:
-    """A sample every clock without an end: four lanes lack the time for ends of packets, fewer any time at all."""
-    config = CodecConfig("calibrated", 8, 10, packet_frames, 3, lanes)
-    codes = quiet_codes(120, 8, 5)
-    fast = [word for word in frames_of(codes, lanes, 0) if "i.valid" in word]
-    data, seen = run(config, [*loading(SET), *fast], 4000)
-    decoded = decode(data, frames=len(codes))
-    raw = sum(item.raw for item in scan(data) if isinstance(item, Packet))
-    assert 0 < seen[-1]["hurried_packets"] <= raw
-    lost = sum(gap.frames for gap in decoded.gaps)
-    assert lost == seen[-1]["dropped_packets"] * config.packet_frames
-    kept = np.ones(len(decoded.frames), bool)
-    for gap in decoded.gaps:
-        kept[gap.start : gap.start + gap.frames] = False
-    assert (decoded.frames[kept] == codes[: len(kept)][kept]).all() and kept.sum() >= 24
+@pytest.mark.parametrize("lanes", [1, 2, 4])
+def test_latency(lanes: int) -> None:
+    """Of a packet that comes with no slot to spare, and of one in any turn."""
+    config, codes = CodecConfig("calibrated", 8, WIDTH, 2, 3, lanes), quiet_codes(10, 8, 5)
+    words, found = loading(SET), []
+    for number in range(5):
+        words += frames_of(codes[2 * number : 2 * number + 2], lanes, 0)
+        words += [{"enable": 1}] * (150 + number)
+    _, seen = run(config, words, 0)
+    sent = [clock for clock, word in enumerate(words) if "i.valid" in word]
+    for last in sent[15::16]:
+        found.append(next(n for n in range(last, len(seen)) if seen[n]["o.valid"]) - last)
+    assert max(found) <= Calibrated.LATENCY
+    assert max(found) == {1: 45, 2: 43, 4: 42}[lanes]
+
+
+@pytest.mark.parametrize("lanes", [1])
+def test_a_burst_waits_in_the_queue(lanes: int) -> None:
+    """As much as the queue holds, a sample every clock, with the end of a packet in it."""
+    config, codes = CodecConfig("calibrated", 8, WIDTH, 4, 3, lanes), quiet_codes(48, 8, 7)
+    words = loading(SET)
+    for burst in np.split(codes, 8):
+        words += [word for word in frames_of(burst, 4, 0)] + [{"enable": 1}] * 300
+    data, seen = run(config, words, 1000)
+    assert not any(seen[-1][name] for name in COUNTERS)
+    assert data == encode(codes, config, parameters=SET)
+
+
+def kept_packets(data: bytes, codes: np.ndarray, config: CodecConfig) -> int:
+    """How many packets of the law there are; the others are lost whole, and nothing else is there."""
+    grid = range(0, len(codes), config.packet_frames)
+    there = {packet.position for packet in packets_of(data)}
+    assert there <= set(grid)
+    drops = {index for index, position in enumerate(grid) if position not in there}
+    assert data == encode(codes, config, parameters=SET, drops=drops)
+    return len(there)
+
+
+@pytest.mark.parametrize(("channels", "lanes", "packet_frames"), [(8, 1, 6), (64, 1, 1), (8, 4, 1)])
+def test_haste_drops_packets_whole(channels: int, lanes: int, packet_frames: int) -> None:
+    """A sample every clock without an end."""
+    config = CodecConfig("calibrated", channels, WIDTH, packet_frames, 3, lanes)
+    codes = quiet_codes(1280 // channels, channels, 5)
+    data, seen = run(config, [*loading(SET), *frames_of(codes, 4, 0)], 2000)
+    end = seen[-1]
+    kept = kept_packets(data, codes, config)
+    assert 1 < kept == -(-len(codes) // packet_frames) - end["dropped_packets"]
+    assert (end["overruns"] > 0) == (lanes < 4)
+
+
+@pytest.mark.parametrize(("channels", "lanes", "packet_frames"), [(1, 1, 4)])
+def test_frames_are_numbered_in_any_haste(channels: int, lanes: int, packet_frames: int) -> None:
+    """While the queue is full of samples, frames come that are not stored; what follows them is in its place."""
+    config = CodecConfig("calibrated", channels, WIDTH, packet_frames, 3, lanes)
+    codes = quiet_codes(400, channels, 5)
+    slow = slice(320, None)
+    words = [*loading(SET), *frames_of(codes[: slow.start], 4, 0)]
+    for row in codes[slow]:
+        words += [*frame_of(row, [8] * channels), *[{"enable": 1}] * 60]
+    data, seen = run(config, words, 1000, banks=64)
+    assert seen[-1]["overruns"] > 0
+    assert kept_packets(data, codes, config) >= (400 - slow.start) // packet_frames - 1
+
+
+class Recording:
+    """Words, and what the law says of them."""
+
+    def __init__(self, config: CodecConfig, seed: int) -> None:
+        self.config, self.seed = config, seed
+        self.words: list[Word] = loading(SET)
+        self.expected = b""
+        self._drops: set[int] = set()
+        self._law = Compressor(config, parameters=SET, drops=self._drops)
+        self._packets = 0
+
+    def _frames(self, count: int) -> np.ndarray:
+        self.seed += 1
+        return quiet_codes(count, self.config.channels, self.seed)
+
+    def packet(
+        self, *, frames: int | None = None, broken_at: int | None = None, samples: int = 0, pause: int = 6
+    ) -> None:
+        """A packet; the frame `broken_at` is short, after `samples`, and the next one comes at once."""
+        codes = self._frames(frames or self.config.packet_frames)
+        for number, row in enumerate(codes):
+            short = number == broken_at
+            self.words += frame_of(row[: samples if short else None], [SLOTS // self.config.lanes] * len(row))
+            self.words += [{"enable": 1}] * (0 if short else pause)
+        if broken_at is not None:
+            self._drops.add(self._packets)
+        self._packets += 1
+        self.expected += b"".join(self._law.push(codes))
+
+    def stop(self, frames: int = 0, clocks: int = 60) -> None:
+        """Recording stops; so many frames pass."""
+        self.words += [{}] * clocks
+        for row in self._frames(frames):
+            self.words += [{**word, "enable": 0} for word in frame_of(row, [1] * len(row))]
+        self.words += [{}] * clocks
+        self.expected += b"".join(self._law.close())
+        self._law.pause(frames)
+
+
+@pytest.mark.parametrize(("channels", "lanes", "packet_frames"), [(4, 4, 2), (4, 2, 3)])
+def test_events(channels: int, lanes: int, packet_frames: int) -> None:
+    """Frames break at every place, after an end and before one; recording stops with a packet begun, then goes on."""
+    found = Recording(CodecConfig("calibrated", channels, WIDTH, packet_frames, 3, lanes), channels)
+    for samples in range(1, channels):
+        for at in {0, packet_frames - 1}:
+            found.packet(pause=12)
+            found.packet(broken_at=at, samples=samples)
+            found.packet(pause=40)
+    for frames in range(1, packet_frames):
+        found.packet(frames=frames)
+        found.stop(frames=frames, clocks=1)
+        found.packet(pause=30)
+        found.stop(frames=200 // channels, clocks=3)
+    found.packet()
+    data, seen = run(found.config, found.words, 3000, banks=64)
+    assert data == found.expected
+    broken = 2 * (channels - 1) if packet_frames > 1 else channels - 1
+    assert (seen[-1]["short_frames"], seen[-1]["dropped_packets"], seen[-1]["overruns"]) == (broken, broken, 0)
+
+
+def test_missing_frames() -> None:
+    """None is stored of their packets, and what follows is in its place."""
+    config = CodecConfig("calibrated", 8, WIDTH, 3, 3, 4)
+    codes, clocks, missing = quiet_codes(40, 8, 4), 40, {4, 9, 10, 11, 12, 20, 29}
+    words = loading(SET)
+    for number, row in enumerate(codes):
+        words += [{"enable": 1}] * clocks if number in missing else [*frame_of(row, [2] * 7 + [clocks - 14])]
+    data, seen = run(config, words, 500, banks=8, frame_clocks=clocks)
+    assert seen[len(words) - 1]["missing_frames"] == len(missing)
+    lost = {number // 3 for number in missing}
+    assert kept_packets(data, codes, config) == 14 - len(lost) == 14 - seen[len(words) - 1]["dropped_packets"]
 
 
 def test_a_lane_that_outgrows_its_codes_makes_its_packet_raw() -> None:
     """All lanes together would be smaller than the codes: there is no room for the one."""
-    config = CodecConfig("calibrated", 8, 10, 20, 3, 4)
-    codes = np.full((60, 8), 500)
-    codes[20:40, ::4] = np.random.default_rng(0).integers(0, 1024, (20, 2))
+    config = CodecConfig("calibrated", 8, WIDTH, 20, 3, 4)
+    codes = np.full((60, 8), 125, np.uint16)
+    codes[20:40, ::4] = np.random.default_rng(0).integers(0, 256, (20, 2))
     data, _ = run(config, [*loading(SET), *frames_of(codes, 4, 20)], 1500)
-    packets = [item for item in scan(data) if isinstance(item, Packet)]
-    assert [packet.raw for packet in packets] == [False, True, False]
-    assert data == encode(codes.astype(np.uint16), config, parameters=SET)
+    assert [packet.raw for packet in packets_of(data)] == [False, True, False]
+    assert data == encode(codes, config, parameters=SET)
 
 
-def test_no_frame_begins_while_a_set_comes() -> None:
-    """The first words of both come in one clock, with a set loaded and recording enabled."""
-    config = CodecConfig("calibrated", 4, 10, 50, 3, 4)
-    codes, other = quiet_codes(140, 4, 3), shipped.default("calibrated")
-    samples = list(frames_of(codes, 4, 10))
-    words = loading(other)
+@pytest.mark.parametrize("late", [0, 3])
+def test_no_frame_begins_while_a_set_comes(late: int) -> None:
+    """The first word comes with a frame or after it, with a set loaded and recording enabled; frames are numbered on."""
+    config, period = CodecConfig("calibrated", 4, WIDTH, 50, 3, 4), 20
+    codes = quiet_codes(640, 4, 3)
+    samples = list(frames_of(codes, 4, period - 4))
+    before, other = [*loading(SET), *[{}] * 60], loading(OTHER, waits=10)
+    words = [{}] * late + other[:1] + [{}] * 100 + other[1:]
     both = [{**sample, **word} for sample, word in zip(samples, words, strict=False)]
-    data, _ = run(config, [*loading(SET), *[{}] * 60, *both, *samples[len(both) :]], 1500)
-    found = [item.shape for item in scan(data) if isinstance(item, Packet) and item.shape]
-    assert [shape.parameter_set for shape in found] == [other.identifier]
-    decoded = decode(data)
-    first = -(-len(words) // 14)  # frames of 14 clocks that began before the set was whole
-    assert decoded.origin == first and (decoded.frames == codes[first:]).all()
+    data, seen = run(config, [*before, *both, *samples[len(both) :]], 1500)
+    loaded = [row["loaded"] for row in seen[len(before) :]]
+    first = -(-loaded.index(1, loaded.index(0)) // period)  # the frame that begins when the set is whole
+    expected = encode(codes[: int(late > 0)], config, parameters=SET)
+    assert data == expected + encode(codes[first:], config, parameters=OTHER, position=first)
 
 
 def test_nothing_is_recorded_without_a_whole_set() -> None:
-    config = CodecConfig("calibrated", 4, 10, 5, 3, 4)
-    codes = quiet_codes(10, 4, 1)
-    samples = list(frames_of(codes, 4, 8))
+    config = CodecConfig("calibrated", 4, WIDTH, 5, 3, 4)
+    samples = list(frames_of(quiet_codes(10, 4, 1), 4, 8))
     damaged = loading(SET)
-    damaged[40]["parameters.payload.value"] ^= 4
+    damaged[40 * Loader.WORD_CLOCKS]["parameters.payload.value"] ^= 4
     data, seen = run(config, [*samples, *damaged, *samples], 300)
     assert data == b"" and not any(row["loaded"] for row in seen)
-
-
-def test_a_set_that_comes_while_it_records_waits_for_the_end() -> None:
-    """The host lowers `enable`, offers the other set, and records anew with it."""
-    config = CodecConfig("calibrated", 4, 10, 50, 3, 4)
-    codes, other = quiet_codes(20, 4, 2), shipped.default("calibrated")
-    samples = list(frames_of(codes, 4, 10))
-    offer = {**loading(other)[0], "enable": 1}
-    while_recording = [*samples[:100], *({**word, **offer} for word in samples[100:105])]
-    words = [*loading(SET), *while_recording, *[{}] * 60, *loading(other), *samples]
-    data, _ = run(config, words, 1200)
-    found = [item for item in scan(data) if isinstance(item, Packet)]
-    assert [packet.shape.parameter_set for packet in found if packet.shape] == [SET.identifier, other.identifier]
-    expected = encode(codes.astype(np.uint16), config, parameters=other, position=found[1].position)
-    assert data[found[1].offset :] == expected
-    first = encode(codes[: found[0].frames].astype(np.uint16), config, parameters=SET)
-    assert data[: found[1].offset] == first
 
 
 @pytest.mark.parametrize(
