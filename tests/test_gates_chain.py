@@ -253,7 +253,7 @@ def test_a_lane_that_outgrows_its_codes_makes_its_packet_raw() -> None:
 
 @pytest.mark.parametrize("late", [0, 3])
 def test_no_frame_begins_while_a_set_comes(late: int) -> None:
-    """The first word comes with a frame or after it, with a set loaded and recording enabled; frames are numbered on."""
+    """The first word comes with a frame or after it, with a set loaded, and recording enabled; frames are numbered."""
     config, period = CodecConfig("calibrated", 4, WIDTH, 50, 3, 4), 20
     codes = quiet_codes(640, 4, 3)
     samples = list(frames_of(codes, 4, period - 4))
