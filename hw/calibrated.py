@@ -20,7 +20,7 @@ from hw.number import connect
 from hw.packet_lanes import PacketLanes
 from hw.range import Range
 from hw.scale import Scale
-from hw.turns import SLOTS, Turns, token_layout
+from hw.turns import Turns, token_layout
 from model.spec.config import CodecConfig, ConfigError
 
 STAGES: Final = ("calibrate", "lms", "scale", "range")
@@ -34,8 +34,9 @@ class Calibrated(wiring.Component):
     Parameters
     ----------
     config : CodecConfig
-        Of profile `calibrated`, up to 10 bits wide, without peers; at most 1024 channels, a multiple of the lanes; a
-        packet has less than 65536 bytes in raw form.
+        Of profile `calibrated`, up to 10 bits wide; at most 1024 channels, a multiple of the lanes; a packet has less
+        than 65536 bytes in raw form. With peers, the core is built for whichever are loaded with the parameter set, at
+        least as many channels before as there are lanes.
     banks : int
         Packets that can be stored at a time, a power of two, at least 2.
     frame_clocks : int
@@ -61,8 +62,8 @@ class Calibrated(wiring.Component):
 
     Latency
     -------
-    `LATENCY` clocks at most from a packet's last sample to its first byte, if nothing is being sent; one less with two
-    lanes.
+    `LATENCY` clocks at most from a packet's last sample to its first byte, if nothing is being sent and there are more
+    channels than lanes; else 4 more, for short frames are filled up.
 
     Throughput
     ----------
@@ -74,16 +75,22 @@ class Calibrated(wiring.Component):
     """
 
     DEPTH = max(Lms.DEPTH, Scale.DEPTH)
-    LATENCY = 44
+    LATENCY = 45
     FLUSH = 24  # tokens from `turns` to the last use of one, and some more
 
     def __init__(
         self, config: CodecConfig, banks: int = 2, frame_clocks: int = 0, shifts: Sequence[int] = SHIFTS
     ) -> None:
-        if config.profile != "calibrated" or config.width > 10 or config.peers or config.channels > MOST_CHANNELS:
+        if config.profile != "calibrated" or config.width > 10 or config.channels > MOST_CHANNELS:
             raise ConfigError(
                 f"channels: {config.channels} of {config.width} bits of profile '{config.profile}' are not built; "
-                f"give up to {MOST_CHANNELS} of 'calibrated', of at most 10 bits and without peers"
+                f"give up to {MOST_CHANNELS} of 'calibrated', of at most 10 bits"
+            )
+        near = [channel for channel, distance in enumerate(config.peers) if 0 < distance < config.lanes]
+        if near:
+            raise ConfigError(
+                f"peers: that of channel {near[0]} stands {config.peers[near[0]]} before it, which is too near for "
+                f"{config.lanes} lanes; give {config.lanes} or more, or fewer lanes"
             )
         if config.channels % config.lanes:
             raise ConfigError(f"lanes: {config.lanes} do not share {config.channels} channels evenly; give 1")
@@ -118,7 +125,8 @@ class Calibrated(wiring.Component):
         # What is behind `turns` moves on with a token, and when a table is written.
         advance = Signal()
         m.d.comb += [advance.eq(turns.advance | loader.load.write), packet.advance.eq(advance)]
-        for name, stage in zip(STAGES, (calibrate, lms, scale, range_), strict=True):
+        stages: tuple[Calibrate | Lms | Scale | Range, ...] = (calibrate, lms, scale, range_)
+        for name, stage in zip(STAGES, stages, strict=True):
             m.submodules[name] = EnableInserter(advance)(stage)
             m.d.comb += [stage.advance.eq(advance), stage.load.eq(loader.load)]
         m.submodules.beside = EnableInserter(advance)(beside)
@@ -144,12 +152,13 @@ class Calibrated(wiring.Component):
         ]
         m.d.comb += [getattr(self, name).eq(getattr(frame, name)) for name in COUNTERS]
 
-        # Tables are written when the last sample that reads them has gone through.
+        # Tables are written when the last sample that reads them has gone through, and the packet that bears the set's
+        # name has left.
         m.d.comb += [
             loader.i.valid.eq(self.parameters.valid),
             loader.i.payload.eq(self.parameters.payload),
             self.parameters.ready.eq(loader.i.ready),
-            loader.idle.eq(~frame.busy & ~turns.busy),
+            loader.idle.eq(~frame.busy & ~turns.busy & packet.empty),
             frame.enable.eq(self.enable & loader.loaded & ~loader.waits & ~self.parameters.valid),
             self.loaded.eq(loader.loaded),
         ]

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from amaranth.hdl import Array, Const, Module, Mux, Signal
+from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.describe import PACKET_WORDS, Word
+from hw.describe import FLAG_WIDE, PACKET_WORDS, Word
 from hw.describe import WORD as FIELD_WORD
 from hw.emit import BYTE_LAYOUT, checker, send
 from hw.pack import WORD
+from hw.peer import PEER_BITS
 from model.spec import packet
 from model.spec.config import CodecConfig, find_profile
 
@@ -28,6 +29,8 @@ class EmitLanes(wiring.Component):
         There is a packet.
     address, data : Out, In
         The words that describe it, of `hw.describe`.
+    peered, channel, peer : In, Out, In
+        Peers, of `hw.describe`.
     release : Out
         It has left.
     coded : In, stream of unsigned(32)
@@ -60,6 +63,9 @@ class EmitLanes(wiring.Component):
                 "there": In(1),
                 "address": Out(range(PACKET_WORDS)),
                 "data": In(FIELD_WORD),
+                "peered": In(1),
+                "channel": Out(range(config.channels + 1)),
+                "peer": In(PEER_BITS),
                 "release": Out(1),
                 "coded": In(stream.Signature(WORD)),
                 "raw": In(stream.Signature(WORD // 2)),
@@ -87,7 +93,7 @@ class EmitLanes(wiring.Component):
         m.d.sync += index.eq(index_next)
         stored, constants, words, halves = (Array(column) for column in zip(*header, strict=True))
         raw, key, wide = Signal(), Signal(), Signal()
-        left, lane = Signal(FIELD_WORD), Signal(range(lanes))
+        lane = Signal(range(lanes))
         m.d.comb += [self.read_lane.eq(lane), self.address.eq(words[index_next])]
         with m.FSM():
             with m.State("HEADER"):
@@ -101,10 +107,28 @@ class EmitLanes(wiring.Component):
                     m.d.sync += [
                         key.eq((self.data & packet.FLAG_KEY) != 0),
                         raw.eq((self.data & packet.FLAG_RAW) != 0),
-                        wide.eq(self.data[8]),
+                        wide.eq((self.data & FLAG_WIDE) != 0),
                     ]
                 with m.If(step & (index == Mux(key, len(header), packet.HEADER_BYTES) - 1)):
                     m.next = "HEADER CHECK"
+                    if self.config.peers:
+                        with m.If(key & self.peered):
+                            m.next = "PEERS"
+                if self.config.peers:
+                    with m.If(self.peered & (index == SHAPE_AT)):
+                        m.d.comb += byte.eq(constants[index] | packet.SHAPE_PEERS)
+            if self.config.peers:
+                channel = Signal(range(self.config.channels + 1))
+                m.d.sync += channel.eq(self.channel)
+                with m.State("PEERS"):
+                    m.d.comb += [
+                        valid.eq(1),
+                        byte.eq(self.peer),
+                        header_check.valid.eq(step),
+                        self.channel.eq(channel + step),
+                    ]
+                    with m.If(step & (channel == self.config.channels - 1)):
+                        m.next = "HEADER CHECK"
             with m.State("HEADER CHECK"):
                 m.d.comb += [valid.eq(1), byte.eq(header_check.crc), header_check.start.eq(step)]
                 m.d.comb += [index_next.eq(0), self.address.eq(Word.SIZES)]
@@ -124,35 +148,7 @@ class EmitLanes(wiring.Component):
                     ]
                     with m.If(step & (index[1:] == lanes - 2) & (index[0] | ~wide)):
                         m.next = "LENGTH OF LANE"
-            with m.State("LENGTH OF LANE"):
-                m.d.comb += [
-                    self.address.eq(Mux(raw, Word.LENGTH, Word.SIZES | lane)),
-                    self.rewind_coded.eq(~raw),
-                    self.rewind_raw.eq(raw),
-                    index_next.eq(0),
-                ]
-                m.next = "LANE"
-            with m.State("LANE"):
-                m.d.sync += left.eq(self.data)
-                m.next = "PAYLOAD"
-            with m.State("PAYLOAD"):
-                words_ = Mux(raw, self.raw.payload << (WORD // 2), self.coded.payload)
-                m.d.comb += [
-                    valid.eq(Mux(raw, self.raw.valid, self.coded.valid)),
-                    byte.eq(words_.word_select((~index)[:2], 8)),
-                    self.coded.ready.eq(step & ~raw & (index[:2] == 3)),
-                    self.raw.ready.eq(step & raw & index[0]),
-                ]
-                with m.If(raw):
-                    m.d.comb += index_next.eq(index[0] ^ step)
-                with m.If(step):
-                    m.d.sync += left.eq(left - 1)
-                    with m.If(left == 1):
-                        m.d.comb += index_next.eq(0)
-                        m.d.sync += lane.eq(lane + 1)
-                        m.next = "LENGTH OF LANE"
-                        with m.If(raw | (lane == lanes - 1)):
-                            m.next = "PACKET CHECK"
+            self._payload(m, step, valid, byte, index, index_next, raw, lane)
             with m.State("PACKET CHECK"):
                 m.d.comb += [
                     valid.eq(1),
@@ -164,6 +160,49 @@ class EmitLanes(wiring.Component):
                     m.d.comb += [packet_check.start.eq(1), self.release.eq(1), index_next.eq(0)]
                     m.next = "HEADER"
         return m
+
+    def _payload(
+        self,
+        m: Module,
+        step: Value,
+        valid: Signal,
+        byte: Signal,
+        index: Signal,
+        index_next: Signal,
+        raw: Signal,
+        lane: Signal,
+    ) -> None:
+        """The states in which a store's words are sent, lane after lane."""
+        left, lanes = Signal(FIELD_WORD), self.config.lanes
+        with m.State("LENGTH OF LANE"):
+            m.d.comb += [
+                self.address.eq(Mux(raw, Word.LENGTH, Word.SIZES | lane)),
+                self.rewind_coded.eq(~raw),
+                self.rewind_raw.eq(raw),
+                index_next.eq(0),
+            ]
+            m.next = "LANE"
+        with m.State("LANE"):
+            m.d.sync += left.eq(self.data)
+            m.next = "PAYLOAD"
+        with m.State("PAYLOAD"):
+            words_ = Mux(raw, self.raw.payload << (WORD // 2), self.coded.payload)
+            m.d.comb += [
+                valid.eq(Mux(raw, self.raw.valid, self.coded.valid)),
+                byte.eq(words_.word_select((~index)[:2], 8)),
+                self.coded.ready.eq(step & ~raw & (index[:2] == 3)),
+                self.raw.ready.eq(step & raw & index[0]),
+            ]
+            with m.If(raw):
+                m.d.comb += index_next.eq(index[0] ^ step)
+            with m.If(step):
+                m.d.sync += left.eq(left - 1)
+                with m.If(left == 1):
+                    m.d.comb += index_next.eq(0)
+                    m.d.sync += lane.eq(lane + 1)
+                    m.next = "LENGTH OF LANE"
+                    with m.If(raw | (lane == lanes - 1)):
+                        m.next = "PACKET CHECK"
 
     def _header(self) -> list[tuple[Const, Const, Const, Const]]:
         """For each byte: whether it is stored, what it is if not, and in which word and half of it."""
@@ -191,4 +230,10 @@ class EmitLanes(wiring.Component):
         return rows
 
 
-FLAGS_AT = sum(field.bytes for field in packet.HEADER[: [f.name for f in packet.HEADER].index("flags")])
+def _place(name: str) -> int:
+    """Where a field of the header begins."""
+    fields = (*packet.HEADER, *packet.KEY_HEADER)
+    return sum(field.bytes for field in fields[: [field.name for field in fields].index(name)])
+
+
+FLAGS_AT, SHAPE_AT = _place("flags"), _place("shape")

@@ -5,7 +5,8 @@ The source of samples cannot be stalled, so this stage decides what becomes of t
 - A packet is `packet_frames` frame times. If no bank is free at its first frame, it is dropped whole.
 - A broken frame drops the packet that it is in, whole: a *short* one (the next mark came early), a *missing* one (no
   mark for one and a half frame times, then for every further one), an *overrun* (a channel returned within `depth`
-  clocks, or there was no room for the sample). Short and missing frames count as a frame time each, so that positions stay true.
+  clocks, or there was no room for the sample). Short and missing frames count as a frame time each, so that positions
+  stay true.
 - The next packet that is stored after a dropped one is a key packet.
 - Samples after a complete frame that carry no mark are *long*: ignored, counted once, nothing is lost.
 - A frame is recorded if `enable` is high with its mark. As soon as `enable` is low with no frame in progress, the

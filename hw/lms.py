@@ -13,6 +13,7 @@ from hw.load import Table, load_layout
 from hw.memory import StateRam
 from hw.multiplier import Multiplier
 from hw.number import Number
+from hw.peer import Peer
 from model.spec.calibrate import CENTRE_FRACTION, EDGE_FRACTION, centre_format, edge_format
 from model.spec.config import CodecConfig
 from model.spec.lms import QUICK_STEP, STEP, WEIGHT, difference_format
@@ -30,12 +31,12 @@ def lms_layout(config: CodecConfig) -> data.StructLayout:
 
 
 def state_layout(config: CodecConfig, features: int) -> data.StructLayout:
-    """State of a channel."""
+    """State of a channel; the last weight is the peer's, if there are peers."""
     return data.StructLayout(
         {
             "last": Number(centre_format(config.width)),
             "differences": data.ArrayLayout(Number(difference_format(config.width)), features),
-            "weights": data.ArrayLayout(Number(WEIGHT), features),
+            "weights": data.ArrayLayout(Number(WEIGHT), features + bool(config.peers)),
         }
     )
 
@@ -46,7 +47,7 @@ class Lms(wiring.Component):
     Parameters
     ----------
     config : CodecConfig
-        Without peers.
+        With peers, it is built for whichever peers are loaded.
     shifts : sequence of int
         Rates of the features; those of the parameter set that is loaded.
 
@@ -59,7 +60,7 @@ class Lms(wiring.Component):
     ahead : Out
         `valid` and `frame` of the sample after that at `o`.
     load : In, `hw.load.load_layout`
-        Start weights.
+        Start weights, and peers.
 
     Latency
     -------
@@ -67,7 +68,7 @@ class Lms(wiring.Component):
 
     Throughput
     ----------
-    One sample a clock. A multiplier a feature.
+    One sample a clock. A multiplier a feature; the peer's product is made of adders.
 
     Model
     -----
@@ -93,14 +94,12 @@ class Lms(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         features = range(len(self.shifts))
+        inputs = range(len(self.shifts) + bool(self.config.peers))
         layout = calibrate_layout(self.config)
         number, state_form = edge_format(self.config.width), state_layout(self.config, len(self.shifts))
         m.submodules.state = ram = StateRam(self.config.channels, state_form)
 
-        starts = [Signal(Number(WEIGHT), name=f"start_{n}") for n in features]
-        for n, start in enumerate(starts):
-            with m.If(self.load.write & (self.load.table == Table.WEIGHTS) & (self.load.address == n)):
-                m.d.sync += start.eq(self.load.value)
+        starts = self._starts(m, len(inputs))
 
         # Clock 1: the state is read.
         valid_1, sample_1 = Signal(), Signal(layout)
@@ -110,27 +109,33 @@ class Lms(wiring.Component):
         # Clock 2: products, and the differences as they will be.
         opening = sample_1.pace.opening
         last = Signal(Number(centre_format(self.config.width)))
-        differences = [Signal(Number(difference_format(self.config.width)), name=f"difference_{n}") for n in features]
-        weights = [Signal(Number(WEIGHT), name=f"weight_{n}") for n in features]
+        differences = [Signal(Number(difference_format(self.config.width)), name=f"difference_{n}") for n in inputs]
+        weights = [Signal(Number(WEIGHT), name=f"weight_{n}") for n in inputs]
         m.d.comb += last.eq(Mux(opening, sample_1.value, ram.data.last))
-        for n in features:
+        m.d.comb += [weights[n].eq(Mux(opening, starts[n], ram.data.weights[n])) for n in inputs]
+        m.d.comb += [differences[n].eq(Mux(opening, 0, ram.data.differences[n])) for n in features]
+        if self.config.peers:
+            m.submodules.peer = peer = Peer(self.config)
             m.d.comb += [
-                differences[n].eq(Mux(opening, 0, ram.data.differences[n])),
-                weights[n].eq(Mux(opening, starts[n], ram.data.weights[n])),
+                peer.read.eq(self.i.valid),
+                peer.read_frame.eq(self.i.payload.frame),
+                peer.load.eq(self.load),
+                differences[-1].eq(Mux(opening, 0, peer.data)),
             ]
         valid_2, sample_2, last_2 = Signal(), Signal(layout), Signal.like(last)
         signs, weights_2 = [], []
-        for n in features:
+        for n in inputs:
             signs.append(Signal(signed(2), name=f"sign_{n}"))
             weights_2.append(Signal.like(weights[n]))
             m.d.sync += [signs[n].eq(sign(differences[n])), weights_2[n].eq(weights[n])]
         m.d.sync += [valid_2.eq(valid_1), sample_2.eq(sample_1), last_2.eq(last)]
         products = []
-        for n in features:
-            m.submodules[f"product_{n}"] = product = Multiplier(weights[n].shape(), differences[n].shape())
+        for n in inputs:
+            hard = n in features
+            m.submodules[f"product_{n}"] = product = Multiplier(weights[n].shape(), differences[n].shape(), hard=hard)
             m.d.comb += [product.advance.eq(self.advance), product.a.eq(weights[n]), product.b.eq(differences[n])]
             products.append(product.o)
-        changed = self._changed(m, sample_1.value - last, differences)
+        changed = self._changed(m, sample_1.value - last, differences[: len(features)])
 
         # Clock 3: the prediction.
         mu = Signal(Number(number))
@@ -144,22 +149,22 @@ class Lms(wiring.Component):
         ]
         signs_3, weights_3 = [Signal.like(s) for s in signs], [Signal.like(w) for w in weights_2]
         changed_3 = [Signal.like(c) for c in changed]
-        for n in features:
-            m.d.sync += [signs_3[n].eq(signs[n]), weights_3[n].eq(weights_2[n]), changed_3[n].eq(changed[n])]
+        for before, after in ((signs, signs_3), (weights_2, weights_3), (changed, changed_3)):
+            m.d.sync += [new.eq(old) for old, new in zip(before, after, strict=True)]
 
         # Clock 4, in which the prediction is known outside: the weights move against the error; the state is written.
-        error = sign((sample_3.value << rise) - mu)
-        pace = Mux(sample_3.pace.quick, QUICK_STEP, STEP)
+        missed = (sample_3.value << rise) - mu
+        error, pace = Signal(signed(2)), Mux(sample_3.pace.quick, QUICK_STEP, STEP)
         m.d.comb += [
+            error.eq(sign(missed)),
             ram.write.eq(valid_3),
             ram.write_frame.eq(sample_3.frame),
             ram.value.last.eq(sample_3.value),
         ]
-        for n in features:
-            same, other = error == signs_3[n], error == -signs_3[n]
-            step = Mux((error == 0) | (signs_3[n] == 0), 0, Mux(same, pace, Mux(other, -pace, 0)))
-            moved = saturate(weights_3[n] + step, -WEIGHT.maximum, WEIGHT.maximum)
-            m.d.comb += [ram.value.weights[n].eq(moved), ram.value.differences[n].eq(changed_3[n])]
+        m.d.comb += [ram.value.differences[n].eq(changed_3[n]) for n in features]
+        m.d.comb += [ram.value.weights[n].eq(_moved(weights_3[n], error, signs_3[n], pace)) for n in inputs]
+        if self.config.peers:
+            m.d.comb += [peer.write.eq(valid_3), peer.write_frame.eq(sample_3.frame), peer.missed.eq(missed)]
         out = self.o.payload
         m.d.comb += [
             self.o.valid.eq(valid_3),
@@ -169,6 +174,14 @@ class Lms(wiring.Component):
         ]
         m.d.comb += [getattr(out, name).eq(getattr(sample_3, name)) for name, _ in layout if name != "value"]
         return m
+
+    def _starts(self, m: Module, number: int) -> list[Signal]:
+        """Start weights, as they were loaded."""
+        starts = [Signal(Number(WEIGHT), name=f"start_{n}") for n in range(number)]
+        for n, start in enumerate(starts):
+            with m.If(self.load.write & (self.load.table == Table.WEIGHTS) & (self.load.address == n)):
+                m.d.sync += start.eq(self.load.value)
+        return starts
 
     def _changed(self, m: Module, step: Value, differences: Sequence[Signal]) -> list[Signal]:
         """The differences after a value that is `step` above the last one, registered."""
@@ -183,3 +196,9 @@ class Lms(wiring.Component):
             m.d.sync += changed[n].eq(saturate(new, -form.maximum, form.maximum))
             before = move
         return changed
+
+
+def _moved(weight: Value, error: Value, of: Value, pace: Value) -> Value:
+    """A weight, moved by `pace` as the signs of the error and of what it weighs say."""
+    step = Mux(error[0] & of[0], Mux(error[1] ^ of[1], -pace, pace), 0)  # of a sign, bit 0 says that it is not 0
+    return saturate(weight + step, -WEIGHT.maximum, WEIGHT.maximum)

@@ -16,6 +16,7 @@ class Table(IntEnum):
     WEIGHTS = 3  # a word a feature
     START = 4  # one word
     NAME = 5  # of the set: four words
+    PEERS = 6  # a word a channel, in gates that know peers
 
 
 def load_layout(width: int) -> data.StructLayout:

@@ -73,16 +73,17 @@ class Loader(wiring.Component):
             Table.EDGES: (1 << self.config.width) + 1,
             Table.POINTS: range_spec.POINTS,
             Table.STEPS: scale_spec.STEPS,
-            Table.WEIGHTS: self.features,
+            Table.WEIGHTS: self.features + bool(self.config.peers),
             Table.START: 1,
             Table.NAME: NAME_WORDS,
+            **({Table.PEERS: self.config.channels} if self.config.peers else {}),
         }
         check = crc.Algorithm(**vars(packet.PACKET_CHECK))(data_width=1)
         m.submodules.check = processor = crc.Processor(check)
         check_at = len(sizes)
         lengths = [*sizes.values(), CHECK_WORDS]
 
-        # A word waits until no table is in use; `still` tells that none was in the clock before, when it waited already.
+        # A word waits until no table is in use; `still` tells that none was a clock ago, when it waited already.
         value, first, still, left = Signal(VALUE_BITS), Signal(), Signal(), Signal(range(VALUE_BITS + 1))
         write = Signal()
         m.d.comb += [self.i.ready.eq(~self.waits & (left == 0)), write.eq(self.waits & still)]
@@ -111,7 +112,7 @@ class Loader(wiring.Component):
         with m.If(write & (part_now < len(lengths))):
             m.d.sync += [part.eq(part_now + last), address.eq(Mux(last, 0, address_now + 1))]
 
-        # The check is taken over all words before it, lowest bit first; its own two are compared with what it should be.
+        # The check is taken over all words before it, lowest bit first; its own two are compared with what it gives.
         m.d.comb += [processor.data.eq(value[0]), processor.valid.eq(left != 0), processor.start.eq(begins)]
         with m.If(write & (part_now < check_at)):
             m.d.sync += left.eq(VALUE_BITS)

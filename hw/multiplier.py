@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Shape, Signal, Value
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Shape, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,12 +10,14 @@ SIDE = 16
 
 
 class Multiplier(wiring.Component):
-    """A product: SB_MAC16 on iCE40UP5K, elsewhere what synthesis makes of it.
+    """A product: SB_MAC16 on iCE40UP5K, elsewhere what synthesis makes of it; or one of adders.
 
     Parameters
     ----------
     a, b : ShapeLike
         Factors of at most 16 bits.
+    hard : bool
+        Whether it may take a hard block; otherwise it is a sum of shifted `a`.
 
     Members
     -------
@@ -34,23 +36,28 @@ class Multiplier(wiring.Component):
     A product a clock.
     """
 
-    def __init__(self, a: Any, b: Any) -> None:
+    def __init__(self, a: Any, b: Any, *, hard: bool = True) -> None:
         a, b = Shape.cast(a), Shape.cast(b)
         if max(a.width, b.width) > SIDE:
             raise ValueError(f"factors of {a.width} and {b.width} bits; {SIDE} are possible")
         product = Value.cast(Signal(a) * Signal(b)).shape()
+        self.hard = hard
         super().__init__({"advance": In(1, init=1), "a": In(a), "b": In(b), "o": Out(product)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        if getattr(platform, "device", None) == "iCE40UP5K":
+        if self.hard and getattr(platform, "device", None) == "iCE40UP5K":
             self._hard(m)
         else:
             product = Signal(self.o.shape(), reset_less=True)
             with m.If(self.advance):
-                m.d.sync += product.eq(self.a * self.b)
+                m.d.sync += product.eq(self.a * self.b if self.hard else self._sum())
             m.d.comb += self.o.eq(product)
         return m
+
+    def _sum(self) -> Value:
+        terms: list[Value] = [Mux(bit, self.a, 0) << n for n, bit in enumerate(self.b)]
+        return sum(terms[:-1], start=Const(0)) + (-terms[-1] if self.b.shape().signed else terms[-1])
 
     def _hard(self, m: Module) -> None:
         product = Signal(2 * SIDE)

@@ -46,12 +46,14 @@ class PacketLanes(wiring.Component):
     token, part : In, `hw.turns.token_layout` and `hw.range.PART`
         The same samples, and ends of packets, as they are coded.
     load : In, `hw.load.load_layout`
-        The name of the parameter set.
+        The name of the parameter set, and peers.
     o : Out, stream of `BYTE_LAYOUT`
     room : Out
         A bank is free.
     take : In
         One is taken.
+    empty : Out
+        No packet is stored whole.
 
     Latency
     -------
@@ -77,6 +79,7 @@ class PacketLanes(wiring.Component):
                 "o": Out(stream.Signature(BYTE_LAYOUT)),
                 "room": Out(1),
                 "take": In(1),
+                "empty": Out(1),
             }
         )
 
@@ -117,8 +120,12 @@ class PacketLanes(wiring.Component):
         m.d.comb += [
             self.room.eq(free != 0),
             emit.there.eq(describe.there),
+            self.empty.eq(~describe.there),
             describe.address.eq(emit.address),
             emit.data.eq(describe.data),
+            emit.peered.eq(describe.peered),
+            describe.channel.eq(emit.channel),
+            emit.peer.eq(describe.peer),
             coded.rewind.eq(emit.rewind_coded),
             coded.read_lane.eq(emit.read_lane),
             raw.rewind.eq(emit.rewind_raw),

@@ -107,7 +107,7 @@ class Words(wiring.Component):
         ends = is_kind(token, Kind.ROUND)
         rounding = Const((1 << (WINDOW - 1)) - 1, WINDOW)
         m.d.sync += total.eq(Mux(begins(token), 0, low) + Mux(ends, rounding, part.below))
-        ends_1, bits_1, plain_1 = delayed(m, ends), delayed(m, Mux(ends, 1, part.bits)), delayed(m, part.plain)
+        bits_1, plain_1 = delayed(m, Mux(ends, 1, part.bits)), delayed(m, part.plain)
         token_1 = delayed(m, token)
 
         # Clock 2: it moves up; what passes the window goes to the string, the carry uppermost.

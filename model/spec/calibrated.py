@@ -1,6 +1,7 @@
 """The parameter set of profile `calibrated`: its tables, their formats, and the integers that they give at a width."""
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -130,11 +131,19 @@ def _edges(parameters: ParameterSet, width: int) -> np.ndarray:
     return edges
 
 
-def image(parameters: ParameterSet, width: int) -> np.ndarray:
+def image(parameters: ParameterSet, width: int, peers: Sequence[int] | None = None) -> np.ndarray:
     """What loads a set into the gates: words of 16 bits, uint16.
 
     The edges, points, steps (`fast` in the lower byte, `slow` in the upper), weights but the peer's, and the start
-    scale; the set's name, and the CRC-32 of all these words, each with its least significant word first.
+    scale; the set's name, and the CRC-32 of all words before it, each with its least significant word first.
+
+    Parameters
+    ----------
+    parameters : ParameterSet
+    width : int
+    peers : sequence of int, optional
+        For gates that know peers: as in `CodecConfig`, a value for each channel, all 0 if none has one. The peer's
+        weight is there then, behind the others, and these words stand behind the name.
 
     Raises
     ------
@@ -143,9 +152,11 @@ def image(parameters: ParameterSet, width: int) -> np.ndarray:
     """
     tables = unpack(parameters, width)
     steps = (tables.steps[0] & 0xFF) | (tables.steps[1] & 0xFF) << 8
-    parts = (tables.edges, tables.points[1:], steps, tables.weights[:-1], [tables.start])
+    weights = tables.weights[: None if peers is not None else -1]
+    parts = (tables.edges, tables.points[1:], steps, weights, [tables.start])
     words = (np.concatenate([np.asarray(part, np.int64) for part in parts]) & 0xFFFF).astype("<u2")
     named = words.tobytes() + parameters.identifier.to_bytes(PARAMETER_SET.bytes, "little")
+    named += np.array(peers or (), "<u2").tobytes()
     return np.frombuffer(named + zlib.crc32(named).to_bytes(PACKET_CHECK_BYTES, "little"), "<u2")
 
 
