@@ -284,7 +284,10 @@ def test_nothing_is_recorded_without_a_whole_set() -> None:
         (CodecConfig("calibrated", 4, 12, 5), "12 bits"),
         (CodecConfig("calibrated", 6, 10, 5, lanes=4), "lanes: 4 do not share 6 channels"),
         (CodecConfig("calibrated", 1024, 10, 60, lanes=4), "packet_frames: 60"),
-        (CodecConfig("calibrated", 2, 10, 5, peers=(0, 1)), "without peers"),
+        (
+            CodecConfig("calibrated", 4, 10, 5, lanes=2, peers=(0, 1, 0, 0)),
+            "peers: that of channel 1 .* too near for 2 lanes",
+        ),
         (CodecConfig("tiny", 2, 10, 5), "profile 'tiny'"),
     ],
 )
