@@ -120,7 +120,7 @@ class Calibrated(wiring.Component):
         m.submodules.frame = frame = Frame(config, 1, self.frame_clocks)
         m.submodules.turns = turns = Turns(config, self.DEPTH, self.FLUSH)
         m.submodules.packet = packet = PacketLanes(config, self.banks)
-        m.submodules.loader = loader = Loader(config, len(self.shifts))
+        m.submodules.loader = loader = Loader(config, self.shifts)
 
         # What is behind `turns` moves on with a token, and when a table is written.
         advance = Signal()
@@ -147,7 +147,7 @@ class Calibrated(wiring.Component):
             packet.part.eq(range_.o),
             packet.load.eq(loader.load),
             frame.full.eq(turns.full),
-            frame.room.eq(packet.room),
+            frame.room.eq(packet.room & turns.counted),
             packet.take.eq(frame.take),
         ]
         m.d.comb += [getattr(self, name).eq(getattr(frame, name)) for name in COUNTERS]

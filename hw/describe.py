@@ -125,7 +125,7 @@ class Describe(wiring.Component):
             opens.eq(framed & token.flags.first),
         ]
         with m.If(framed | (self.advance & is_kind(token, Kind.FRAME))):
-            m.d.sync += number.eq(number + 1)
+            m.d.sync += number.eq(number + Mux(token.sample, 1, token.code))
         with m.If(framed):
             m.d.sync += frames.eq(Mux(opens, 0, frames) + 1)
         with m.If(opens):

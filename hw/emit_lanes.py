@@ -118,17 +118,7 @@ class EmitLanes(wiring.Component):
                     with m.If(self.peered & (index == SHAPE_AT)):
                         m.d.comb += byte.eq(constants[index] | packet.SHAPE_PEERS)
             if self.config.peers:
-                channel = Signal(range(self.config.channels + 1))
-                m.d.sync += channel.eq(self.channel)
-                with m.State("PEERS"):
-                    m.d.comb += [
-                        valid.eq(1),
-                        byte.eq(self.peer),
-                        header_check.valid.eq(step),
-                        self.channel.eq(channel + step),
-                    ]
-                    with m.If(step & (channel == self.config.channels - 1)):
-                        m.next = "HEADER CHECK"
+                self._peers(m, step, valid, byte, header_check.valid)
             with m.State("HEADER CHECK"):
                 m.d.comb += [valid.eq(1), byte.eq(header_check.crc), header_check.start.eq(step)]
                 m.d.comb += [index_next.eq(0), self.address.eq(Word.SIZES)]
@@ -139,15 +129,7 @@ class EmitLanes(wiring.Component):
                         with m.If(~raw):
                             m.next = "LENGTHS"
             if lanes > 1:
-                with m.State("LENGTHS"):
-                    m.d.comb += [
-                        valid.eq(1),
-                        byte.eq(self.data.word_select(index[0], 8)),
-                        index_next.eq(index + Mux(wide, step, step << 1)),
-                        self.address.eq(Word.SIZES | index_next[1:]),
-                    ]
-                    with m.If(step & (index[1:] == lanes - 2) & (index[0] | ~wide)):
-                        m.next = "LENGTH OF LANE"
+                self._lengths(m, step, valid, byte, index, index_next, wide)
             self._payload(m, step, valid, byte, index, index_next, raw, lane)
             with m.State("PACKET CHECK"):
                 m.d.comb += [
@@ -160,6 +142,29 @@ class EmitLanes(wiring.Component):
                     m.d.comb += [packet_check.start.eq(1), self.release.eq(1), index_next.eq(0)]
                     m.next = "HEADER"
         return m
+
+    def _peers(self, m: Module, step: Value, valid: Signal, byte: Signal, checked: Signal) -> None:
+        """The state in which peers are sent; the next one is asked for."""
+        channel = Signal(range(self.config.channels + 1))
+        m.d.sync += channel.eq(self.channel)
+        with m.State("PEERS"):
+            m.d.comb += [valid.eq(1), byte.eq(self.peer), checked.eq(step), self.channel.eq(channel + step)]
+            with m.If(step & (channel == self.config.channels - 1)):
+                m.next = "HEADER CHECK"
+
+    def _lengths(
+        self, m: Module, step: Value, valid: Signal, byte: Signal, index: Signal, index_next: Signal, wide: Signal
+    ) -> None:
+        """The state in which lengths of all strings but the last are sent."""
+        with m.State("LENGTHS"):
+            m.d.comb += [
+                valid.eq(1),
+                byte.eq(self.data.word_select(index[0], 8)),
+                index_next.eq(index + Mux(wide, step, step << 1)),
+                self.address.eq(Word.SIZES | index_next[1:]),
+            ]
+            with m.If(step & (index[1:] == self.config.lanes - 2) & (index[0] | ~wide)):
+                m.next = "LENGTH OF LANE"
 
     def _payload(
         self,

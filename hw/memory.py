@@ -111,7 +111,7 @@ class StateRam(wiring.Component):
 
 
 class DelayLine(wiring.Component):
-    """A value some clocks later, in block RAM.
+    """A value some clocks later, in block RAM; after a reset first zeros, as many as that.
 
     Parameters
     ----------
@@ -135,13 +135,14 @@ class DelayLine(wiring.Component):
         depth = 1 << (self.clocks - 1).bit_length()
         m.submodules.memory = memory = table(self.width, depth)
         write, read, at = memory.write_port(), memory.read_port(), Signal(range(depth))
-        m.d.sync += at.eq(at + 1)
+        empty = Signal(range(self.clocks + 1), init=self.clocks)
+        m.d.sync += [at.eq(at + 1), empty.eq(Mux(empty == 0, 0, empty - 1))]
         m.d.comb += [
             write.addr.eq(at),
             write.data.eq(self.i),
             write.en.eq(1),
             read.addr.eq(at - (self.clocks - 1)),
-            self.o.eq(read.data),
+            self.o.eq(Mux(empty == 0, read.data, 0)),
         ]
         return m
 

@@ -7,6 +7,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 SIDE = 16
+# Of each half of SB_MAC16: its half of the product, and C or D, which are 0, added up in the register at its output.
+REGISTERED = {"OUTPUT_SELECT": 1, "ADDSUB_LOWERINPUT": 2, "ADDSUB_UPPERINPUT": 1}
 
 
 class Multiplier(wiring.Component):
@@ -66,9 +68,7 @@ class Multiplier(wiring.Component):
         unused |= dict.fromkeys(("ADDSUBTOP", "ADDSUBBOT", "CI", "ACCUMCI", "SIGNEXTIN"), 0)
         m.submodules.mac = Instance(
             "SB_MAC16",
-            p_TOPOUTPUT_SELECT=3,  # both halves of the product as it is, registered
-            p_BOTOUTPUT_SELECT=3,
-            p_PIPELINE_16x16_MULT_REG2=1,
+            **{f"p_{half}{name}": value for half in ("TOP", "BOT") for name, value in REGISTERED.items()},
             p_A_SIGNED=int(self.a.shape().signed),
             p_B_SIGNED=int(self.b.shape().signed),
             **{f"i_{name}": Const(value) for name, value in unused.items()},

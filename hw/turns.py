@@ -24,7 +24,7 @@ from model.spec.numbers import Format
 SLOTS: Final = 4
 END_ROUNDS: Final = 4  # of slots, at a packet's end: one for each kind of token, and one for what is then known of it
 DEPTH: Final = 64  # of the queue
-RESERVED: Final = 6  # of it: for what is on its way, and for frames that are not stored
+RESERVED: Final = 6  # of it: for samples on their way, and behind them for frames that are not stored
 
 
 FLAGS: Final = data.StructLayout({"first": 1, "frame": 1, "key": 1})
@@ -37,7 +37,7 @@ class Kind(IntEnum):
     ROUND = 1  # ends its lane's string at the least multiple of half an interval
     HELD = 2  # lets go of the words that wait for a carry
     HALF = 3  # and of half a word of the store
-    FRAME = 4  # a frame time begins that is not stored
+    FRAME = 4  # frame times have begun that are not stored, as many as `code` says
 
 
 def sample_layout(config: CodecConfig) -> data.StructLayout:
@@ -106,6 +106,8 @@ class Turns(wiring.Component):
     i : In, stream of `hw.frame.frame_layout`, always ready
     full : Out
         A sample that comes to `frame` now would find no room.
+    counted : Out
+        All frame times that are not stored are in the queue, or have gone: a packet may begin.
     advance : Out
         There is a token: all that is behind moves on with the end of this clock.
     o : Out, stream of `sample_layout`, always ready
@@ -133,6 +135,7 @@ class Turns(wiring.Component):
             {
                 "i": In(stream.Signature(frame_layout(config), always_ready=True)),
                 "full": Out(1),
+                "counted": Out(1),
                 "advance": Out(1),
                 "o": Out(stream.Signature(sample_layout(config), always_ready=True)),
                 "token": Out(token_layout(config)),
@@ -158,12 +161,20 @@ class Turns(wiring.Component):
         )
         m.submodules.queue = queue = Queue(entry, DEPTH)
         came, marks, head = self.i.payload, self.i.payload.marks, queue.data
+        # A frame time that is not stored waits for room, and others with it. Those of a full queue are few: it takes a
+        # sample's slots to make room again.
+        missed, missed_now, stored = Signal(config.width), Signal(config.width), Signal()
         m.d.comb += [
-            queue.value.code.eq(came.code),
-            queue.push.eq(self.i.valid & (marks.sample | marks.frame | marks.close)),
+            missed_now.eq(missed + (self.i.valid & marks.frame & ~marks.sample)),
+            stored.eq(self.i.valid & (marks.sample | marks.close)),
+            queue.push.eq(stored | ((missed_now != 0) & (queue.level < DEPTH - 1))),
+            queue.value.code.eq(Mux(stored, came.code, missed_now)),
+            queue.value.sample.eq(stored & marks.sample),
+            queue.value.frame.eq(Mux(stored, marks.frame & marks.sample, 1)),
+            self.counted.eq(missed == 0),
         ]
-        m.d.sync += self.full.eq(queue.level >= DEPTH - RESERVED)
-        m.d.comb += [getattr(queue.value, name).eq(getattr(marks, name)) for name in entry.members if name != "code"]
+        m.d.comb += [getattr(queue.value, name).eq(stored & getattr(marks, name)) for name in ("open", "key", "close")]
+        m.d.sync += [missed.eq(Mux(queue.push & ~stored, 0, missed_now)), self.full.eq(queue.level >= DEPTH - RESERVED)]
 
         # The head of the queue waits for its slot; then, if the packet ends with it, the end takes its rounds.
         slot, round_, ending = Signal(range(cycle)), Signal(range(END_ROUNDS)), Signal()
@@ -173,7 +184,7 @@ class Turns(wiring.Component):
         m.d.comb += [
             lane.eq(slot[: (SLOTS - 1).bit_length()] // stride),
             last_slot.eq(slot % SLOTS == SLOTS - 1),
-            fits.eq(Mux(head.frame, slot == 0, slot % SLOTS == lane_next * stride)),
+            fits.eq(slot == Mux(head.frame, 0, lane_next * stride)),
             sample.eq(queue.there & ~ending & head.sample & fits),
             frame.eq(queue.there & ~ending & ~head.sample & head.frame),
             close.eq(queue.there & ~ending & ~head.sample & ~head.frame),
@@ -193,7 +204,7 @@ class Turns(wiring.Component):
         step, flushing = Signal(), Signal(range(self.flush + 1))
         m.d.comb += [
             step.eq((queue.there & ~close) | ending | (flushing != 0)),
-            self.busy.eq(self.i.valid | queue.there | queue.waits | ending | (flushing != 0)),
+            self.busy.eq(self.i.valid | (missed != 0) | queue.there | queue.waits | ending | (flushing != 0)),
         ]
         m.d.sync += self.advance.eq(step)
         with m.If(ending):

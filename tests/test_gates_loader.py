@@ -35,13 +35,13 @@ def words(*images: np.ndarray, idle: int = 1) -> list[dict[str, int]]:
 
 def load(*images: np.ndarray) -> list[dict[str, int]]:
     """What the loader says in the last clock of each word."""
-    seen = play(Loader(CONFIG, len(TABLES.shifts)), words(*images), ["loaded", "waits", "i.ready"])
+    seen = play(Loader(CONFIG, TABLES.shifts.tolist()), words(*images), ["loaded", "waits", "i.ready"])
     assert all(row["i.ready"] for row in seen[::CLOCKS]) and not any(row["waits"] for row in seen[CLOCKS - 1 :: CLOCKS])
     return seen[CLOCKS - 1 :: CLOCKS]
 
 
 def test_every_word_goes_to_its_place() -> None:
-    seen = play(Loader(CONFIG, len(TABLES.shifts)), words(IMAGE), ["loaded", *OUT])
+    seen = play(Loader(CONFIG, TABLES.shifts.tolist()), words(IMAGE), ["loaded", *OUT])
     found: dict[int, list[int]] = {}
     for row in seen:
         write, table, address, value = (row[name] for name in OUT)
@@ -56,6 +56,7 @@ def test_every_word_goes_to_its_place() -> None:
         Table.WEIGHTS: (TABLES.weights[:-1] & 0xFFFF).tolist(),
         Table.START: [TABLES.start],
         Table.NAME: [SET.identifier >> 16 * n & 0xFFFF for n in range(NAME_WORDS)],
+            Table.SHIFTS: TABLES.shifts.tolist(),
     }
     assert [row["loaded"] for row in seen[CLOCKS - 1 :: CLOCKS]] == [0] * (len(IMAGE) - 1) + [1]
 
@@ -81,7 +82,7 @@ def test_what_follows_an_image_is_nothing() -> None:
     more = np.full(5, 0x1234, np.uint16)
     rest = [{**word, "i.payload.first": 0} for word in words(more)]
     outputs = ["loaded", "load.write"]
-    seen = play(Loader(CONFIG, len(TABLES.shifts)), [*words(IMAGE), *rest], outputs)[len(IMAGE) * CLOCKS :]
+    seen = play(Loader(CONFIG, TABLES.shifts.tolist()), [*words(IMAGE), *rest], outputs)[len(IMAGE) * CLOCKS :]
     assert all(row["loaded"] for row in seen) and not any(row["load.write"] for row in seen)
 
 
@@ -90,7 +91,7 @@ def test_a_word_waits_until_no_table_is_in_use(idle_at: int) -> None:
     """It is taken at once, and written when no table was in use in the clock before, either."""
     stimulus = [{"idle": int(clock >= idle_at)} for clock in range(60)]
     stimulus[0] |= {"i.valid": 1, "i.payload.value": 7, "i.payload.first": 1}
-    seen = play(Loader(CONFIG, len(TABLES.shifts)), stimulus, ["i.ready", "waits", *OUT])
+    seen = play(Loader(CONFIG, TABLES.shifts.tolist()), stimulus, ["i.ready", "waits", *OUT])
     written = [clock for clock, row in enumerate(seen) if row["load.write"]]
     assert written == [idle_at + 1]
     assert [clock for clock, row in enumerate(seen) if row["waits"]] == list(range(1, idle_at + 2))

@@ -135,7 +135,7 @@ def image(parameters: ParameterSet, width: int, peers: Sequence[int] | None = No
     """What loads a set into the gates: words of 16 bits, uint16.
 
     The edges, points, steps (`fast` in the lower byte, `slow` in the upper), weights but the peer's, and the start
-    scale; the set's name, and the CRC-32 of all words before it, each with its least significant word first.
+    scale; the set's name, its least significant word first; the shifts; and the CRC-32 of all words before it.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def image(parameters: ParameterSet, width: int, peers: Sequence[int] | None = No
     width : int
     peers : sequence of int, optional
         For gates that know peers: as in `CodecConfig`, a value for each channel, all 0 if none has one. The peer's
-        weight is there then, behind the others, and these words stand behind the name.
+        weight is there then, behind the others, and these words stand behind the shifts.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def image(parameters: ParameterSet, width: int, peers: Sequence[int] | None = No
     parts = (tables.edges, tables.points[1:], steps, weights, [tables.start])
     words = (np.concatenate([np.asarray(part, np.int64) for part in parts]) & 0xFFFF).astype("<u2")
     named = words.tobytes() + parameters.identifier.to_bytes(PARAMETER_SET.bytes, "little")
-    named += np.array(peers or (), "<u2").tobytes()
+    named += np.array([*tables.shifts, *(peers or ())], "<u2").tobytes()
     return np.frombuffer(named + zlib.crc32(named).to_bytes(PACKET_CHECK_BYTES, "little"), "<u2")
 
 

@@ -12,7 +12,7 @@ ARCHIVE_PACKET_SAMPLES: Final = 1 << 20  # bounds the memory of one packet; stil
 LIVE_LATENCY: Final = 1e-3  # seconds from a sample's acceptance to its packet's last byte
 CODER_CLOCKS: Final = 4  # from a sample to the next one of the same lane, at least, in the gates
 LINK_BYTES: Final = 20_250_000  # a second: one byte a clock at 20.25 MHz
-PIPELINE_CLOCKS: Final = 16  # from the last sample of a packet to its first byte, bounded by a test of the gates
+PIPELINE_CLOCKS: Final = 64  # from the last sample of a packet to its first byte, and between its lanes, at most
 
 
 def archive(profile: str, channels: int, width: int, rate: int = DEFAULT_RATE) -> CodecConfig:
