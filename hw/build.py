@@ -83,8 +83,10 @@ def describe(core: Core, banks: int, frame_clocks: int) -> dict[str, Any]:
 
 
 def configuration(config: CodecConfig, **more: Any) -> dict[str, Any]:
-    """The codec's configuration and `more`, as a report shows them."""
-    return {**vars(config), **more}
+    """The codec's configuration and `more`, as a report shows them; which peers there are is known when they are
+    loaded.
+    """
+    return {**vars(config), "peers": bool(config.peers), **more}
 
 
 def export_verilog(config: CodecConfig, out: Path, *, banks: int, frame_clocks: int) -> None:
@@ -98,6 +100,16 @@ def export_verilog(config: CodecConfig, out: Path, *, banks: int, frame_clocks: 
             (work / name).unlink()
         description = describe(core, banks, frame_clocks)
         (work / PORTS).write_text(json.dumps(description, indent=2) + "\n")
+
+
+def key(board: str, config: CodecConfig) -> str:
+    """The name of a build in the budgets."""
+    return f"{board}/{config.profile}/{config.channels}" + ("/peers" if config.peers else "")
+
+
+def any_peers(config: CodecConfig) -> tuple[int, ...]:
+    """Peers for which gates are the gates for all peers that they can have."""
+    return (0,) * config.lanes + (config.lanes,) * (config.channels - config.lanes)
 
 
 def judge(report: Report, key: str) -> None:
@@ -154,7 +166,7 @@ def build_bitstream(
             report.warnings.append("fmax_mhz is nextpnr's alone: it does not know the delays of hard blocks")
         if top.rate != rate:
             report.warnings.append(f"the pattern is slowed to {top.rate} frames a second for the {output}")
-        judge(report, f"{board.name}/{config.profile}/{config.channels}")
+        judge(report, key(board.name, config))
         if not report.violations:
             report.bitstream = flow.pack(work, made.best.seed)
         tidy(work, flow)
@@ -183,10 +195,11 @@ def tidy(work: Path, flow: Flow) -> None:
 @click.option(
     "--rate", type=click.IntRange(1), default=operating.DEFAULT_RATE, show_default=True, help="Frames a second."
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Default: build/BOARD-PROFILE-CHANNELS.")
+@click.option("--out", type=click.Path(path_type=Path), help="Default: build/BOARD-PROFILE-CHANNELS[-peers].")
 @click.option("--source", type=click.Choice(SOURCES), default="pattern", show_default=True)
 @click.option("--output", type=click.Choice(OUTPUTS), default="pmod", show_default=True)
 @click.option("--clock", "mhz", type=float, help="MHz. Default: the slowest that carries the samples.")
+@click.option("--peers", is_flag=True, help="For channels that have peers, loaded with the set (calibrated only).")
 @click.option("--seeds", type=click.IntRange(1, 99), default=5, show_default=True, help="Place-and-route runs.")
 @click.option("--unverified-fmax", is_flag=True, help="Do without icetime; the report is marked.")
 @click.option(
@@ -214,6 +227,7 @@ def main(
     source: str,
     output: str,
     mhz: float | None,
+    peers: bool,
     seeds: int,
     unverified_fmax: bool,
     banks: str,
@@ -222,6 +236,8 @@ def main(
     """Build Spikey's core: a board's bitstream with a report, or Verilog."""
     if target == "verilog":
         config = operating.live(profile, channels, width, rate)
+        if peers:
+            config = operating.live(profile, channels, width, rate, peers=any_peers(config))
         out = out or Path("build") / f"verilog-{profile}-{channels}"
         export_verilog(config, out, banks=int(banks), frame_clocks=frame_clocks)
         click.echo(f"{out / VERILOG} and {out / PORTS} written")
@@ -230,7 +246,9 @@ def main(
         raise BuildError(f"--board: a bitstream needs one of {', '.join(BOARDS)}; or add --target verilog")
     clock = BOARDS[board].clock(mhz, profile, channels, rate)
     config = operating.live(profile, channels, width, rate, clock.hz)
-    out = out or Path("build") / f"{board}-{profile}-{channels}"
+    if peers:
+        config = operating.live(profile, channels, width, rate, clock.hz, any_peers(config))
+    out = out or Path("build") / key(board, config).replace("/", "-")
     report = build_bitstream(
         config,
         out,

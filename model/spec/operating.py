@@ -63,11 +63,19 @@ def worst_latency(config: CodecConfig, rate: int = DEFAULT_RATE, link: int = LIN
     return wait + drain
 
 
-def live(profile: str, channels: int, width: int, rate: int = DEFAULT_RATE, link: int = LINK_BYTES) -> CodecConfig:
+def live(
+    profile: str,
+    channels: int,
+    width: int,
+    rate: int = DEFAULT_RATE,
+    link: int = LINK_BYTES,
+    peers: tuple[int, ...] = (),
+) -> CodecConfig:
     """Configuration for a link: the longest packet whose worst latency, with two banks, stays below 1 ms.
 
     Lanes are as few as the gates can do with: a sample of each lane every `CODER_CLOCKS` clocks at most. Key packets
-    come as often as the profile bears, see `model.spec.profiles`.
+    come as often as the profile bears, see `model.spec.profiles`. `peers` are as in `CodecConfig`: they make key packets
+    longer.
 
     Raises
     ------
@@ -80,7 +88,7 @@ def live(profile: str, channels: int, width: int, rate: int = DEFAULT_RATE, link
 
     def of(frames: int) -> CodecConfig:
         interval = max(1, rate // (found.live_keys * frames))
-        return CodecConfig(profile, channels, width, frames, interval, lanes)
+        return CodecConfig(profile, channels, width, frames, interval, lanes, peers)
 
     frames = max(1, int(LIVE_LATENCY * rate) + 1)
     while frames > 1 and worst_latency(of(frames), rate, link) >= LIVE_LATENCY:
