@@ -10,7 +10,7 @@ import click
 from hw.boards.image import message
 from hw.lms import SHIFTS
 from model.spec import calibrated, shipped
-from model.spec.config import MIN_WIDTH, ConfigError
+from model.spec.config import MIN_WIDTH, CodecConfig, ConfigError
 from model.spec.parameters import ParameterSet, load
 
 DEFAULT: Final = "calibrated-even"
@@ -38,14 +38,25 @@ def find(name: str) -> ParameterSet:
     return load(Path(name))
 
 
-def of(parameters: ParameterSet, width: int) -> bytes:
+def read_peers(path: Path) -> tuple[int, ...]:
+    """Peers from a file: for each channel a number, as in `CodecConfig`; raises `ConfigError` if they cannot be."""
+    try:
+        peers = tuple(map(int, path.read_text().split()))
+    except ValueError:
+        raise ConfigError(f"--peers: '{path}' has something else than whole numbers; give one a channel") from None
+    if any(peers):
+        CodecConfig(calibrated.PROFILE, len(peers), peers=peers)
+    return peers
+
+
+def of(parameters: ParameterSet, width: int, peers: tuple[int, ...] | None = None) -> bytes:
     """The bytes to send; raises `ConfigError` if the set is not one for the board's core at `width`."""
     shifts = tuple(calibrated.unpack(parameters, width).shifts.tolist())
     if shifts != SHIFTS:
         raise ConfigError(
             f"parameter table 'shifts': {shifts}; the boards' core is built for {SHIFTS}, give such a set"
         )
-    return message(calibrated.image(parameters, width))
+    return message(calibrated.image(parameters, width, peers))
 
 
 def write(out: Path, content: bytes) -> None:
@@ -63,11 +74,16 @@ def write(out: Path, content: bytes) -> None:
 @click.option(
     "--width", type=click.IntRange(MIN_WIDTH, MOST_WIDTH), default=10, show_default=True, help="Bits of a sample."
 )
+@click.option(
+    "--peers",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="For a core with peers: a file with a number a channel, how many channels before it its peer stands, or 0.",
+)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to write.")
-def main(name: str, width: int, out: Path) -> None:
+def main(name: str, width: int, peers: Path | None, out: Path) -> None:
     """Write the file."""
     parameters = find(name)
-    write(out, of(parameters, width))
+    write(out, of(parameters, width, None if peers is None else read_peers(peers)))
     click.echo(f"{out} written: parameter set {parameters.identifier:016x} at {width} bits")
 
 
