@@ -118,14 +118,14 @@ class Turns(wiring.Component):
 
     Latency
     -------
-    2 clocks, if nothing waits and the slot is the sample's.
+    `LATENCY` clocks, if nothing waits and the slot is the sample's.
 
     Throughput
     ----------
     A sample of a lane every `SLOTS` clocks, less `END_ROUNDS * SLOTS` clocks a packet.
     """
 
-    LATENCY = 2
+    LATENCY = 3
 
     def __init__(self, config: CodecConfig, depth: int, flush: int) -> None:
         self.config = config
