@@ -82,6 +82,10 @@ class Flow(ABC):
         """Fmax in MHz and critical path by another tool than nextpnr, if there is one."""
         return None
 
+    def multiplier_mhz(self, file: str, text: str) -> float | None:
+        """From nextpnr's report: how fast factors and multiplications are, where nextpnr does not know."""
+        return None
+
     def more_usage(self, statistics: str, usage: Mapping[str, Usage]) -> dict[str, Usage]:
         """What nextpnr does not tell, from yosys' statistics and the usage that it tells."""
         return {}
@@ -111,7 +115,7 @@ class Flow(ABC):
         mhz, path = report.parse_nextpnr_timing(f"{stem}.json", text, clock.mhz, clock.reference_mhz)
         second = self.second_opinion(work, stem) or (None, None)
         usage = report.parse_utilisation(f"{stem}.json", text, self.RESOURCES)
-        return usage, Timing(seed, mhz, second[0], path, second[1])
+        return usage, Timing(seed, mhz, second[0], path, second[1], self.multiplier_mhz(f"{stem}.json", text))
 
     def implement(self, platform: Any, top: Any, work: Path, *, seeds: Sequence[int], clock: Clock) -> Implementation:
         """Synthesise `top`, then place and route it once for each of `seeds`, as many at a time as there are

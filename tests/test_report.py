@@ -117,6 +117,21 @@ def test_fmax_is_the_worst_of_all_seeds_and_both_tools() -> None:
     assert document["passed"] is True
 
 
+def test_paths_into_multipliers_count() -> None:
+    made = a_report(Timing(1, 33.0, 31.0, "", "", 27.5), Timing(2, 28.5, 30.0, "", "", 40.0))
+    assert made.fmax_mhz == 27.5 and "icetime 31.00, multipliers 27.50" in made.to_table()
+
+
+def test_the_latest_arrival_at_cells_of_a_kind() -> None:
+    ends = [("a_DSP", [3.0, 5.5]), ("b_DSP", [5.75, 2.0]), ("DSP_LC", [9.0, 9.0])]
+    nets = [{"net": cell, "endpoints": [{"cell": cell, "delay": delay}]} for cell, delay in ends]
+    text = json.dumps({"detailed_net_timings": nets})
+    assert report.parse_latest_arrival("x.json", text, "_DSP") == 5.75
+    assert report.parse_latest_arrival("x.json", text, "_RAM") is None
+    with pytest.raises(ReportError, match="x.json: has no 'detailed_net_timings'"):
+        report.parse_latest_arrival("x.json", "{}", "_DSP")
+
+
 @pytest.mark.parametrize(
     ("fmax", "clocks_per_sample", "channels"), [(30.0, 1, 1036), (19.531, 1, 1000), (19.53, 1, 999), (30.0, 4, 259)]
 )
