@@ -3,7 +3,6 @@
 import numpy as np
 
 from hw.loader import Loader
-from model.spec.calibrated import image
 from model.spec.parameters import ParameterSet
 from verif import ledger, stimulus
 from verif.material import MAKERS
@@ -48,7 +47,7 @@ class Bench:
 
     def image(self, parameters: ParameterSet) -> np.ndarray:
         """Words that load a set."""
-        return stimulus.parameters(image(parameters, self.config.width), LOADING_CLOCKS)
+        return stimulus.parameters(self.design.image(parameters), LOADING_CLOCKS)
 
     async def check(
         self, words: np.ndarray, *, stalled: bool = False, recovered: int = 0, loaded: bool = True

@@ -3,7 +3,6 @@
 import cocotb
 import numpy as np
 
-from model.spec.calibrated import image
 from model.spec.parameters import ParameterSet
 from verif import stimulus
 from verif.bench import LOADING_CLOCKS, Bench
@@ -139,7 +138,7 @@ async def reset_while_a_set_comes(dut, at: int) -> None:
 async def samples_while_a_set_comes(dut, pace: int) -> None:
     """A source that does not stop: its frames are numbered, and recording begins with a mark after the last word."""
     bench = Bench(dut, pace)
-    loading = image(sets(bench.config.width)["wild"], bench.config.width)
+    loading = bench.design.image(sets(bench.config.width)["wild"])
     each = bench.config.packet_frames * bench.config.channels * bench.design.calm_spacing
     words = recorded(bench, (len(loading) + 60) * pace / each)
     free = np.flatnonzero(words & np.uint32(stimulus.VALID) == 0)

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from hw.frame import COUNTERS
-from model.spec.calibrated import image
 from model.spec.parameters import ParameterSet
 from verif import stimulus, toolchain
 from verif.design import Design
@@ -167,7 +166,7 @@ def run(
 
     before = [stimulus.reset(2, rng)]
     if parameters is not None:
-        before.append(stimulus.parameters(image(parameters, design.config.width)))
+        before.append(stimulus.parameters(design.image(parameters)))
 
     def parts() -> Iterable[np.ndarray]:
         yield from before

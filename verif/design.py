@@ -5,10 +5,12 @@ import json
 import os
 from dataclasses import dataclass
 
+import numpy as np
+
 from hw.core import Core
 from hw.turns import END_ROUNDS, SLOTS
 from model.formats.codes import LATTICE_WIDTH
-from model.spec import operating, packet, shipped
+from model.spec import calibrated, operating, packet, shipped
 from model.spec.config import CodecConfig, find_profile
 from model.spec.parameters import ParameterSet
 
@@ -48,6 +50,10 @@ class Design:
             return None
         return shipped.default(self.config.profile, lattice=self.config.width == LATTICE_WIDTH)
 
+    def image(self, parameters: ParameterSet) -> np.ndarray:
+        """Words that load a set, uint16, with the peers if the core knows some."""
+        return calibrated.image(parameters, self.config.width, self.config.peers or None)
+
     @property
     def spacing(self) -> int:
         """Fewest clocks from one sample to the next at which no channel returns too early."""
@@ -59,9 +65,8 @@ class Design:
         return self.bound(operating.DEFAULT_RATE, operating.LINK_BYTES)
 
     def bound(self, rate: float, clocks: float) -> float:
-        """The same at `rate` frames in so many clocks: what `model.spec.operating` says of a core of this latency."""
-        more = max(0, self.core().latency - operating.PIPELINE_CLOCKS)
-        return operating.worst_latency(self.config, rate, clocks, self.banks) * clocks + self.banks * more
+        """The same at `rate` frames in so many clocks."""
+        return operating.worst_latency(self.config, rate, clocks, self.banks) * clocks
 
     @property
     def calm_spacing(self) -> int:
@@ -72,7 +77,9 @@ class Design:
 
     @property
     def _packet_clocks(self) -> int:
-        overhead = packet.overhead_bytes(key=True, parameter_set=self.parameters is not None)
+        overhead = packet.overhead_bytes(
+            key=True, parameter_set=self.parameters is not None, peers=len(self.config.peers)
+        )
         return self.config.raw_bytes(self.config.packet_frames) + overhead + self.core().latency
 
     @property
@@ -88,4 +95,5 @@ class Design:
     def from_environment(cls) -> "Design":
         """The design that this simulation is about."""
         values = json.loads(os.environ[VARIABLE])
-        return cls(CodecConfig(**values.pop("config")), **values)
+        config = values.pop("config")
+        return cls(CodecConfig(**{**config, "peers": tuple(config["peers"])}), **values)

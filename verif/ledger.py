@@ -95,7 +95,7 @@ class Reader:
     def __init__(self, design: Design, loaded: ParameterSet | None = None) -> None:
         self.design = design
         self.channels = design.config.channels
-        self.loading = Loading(design.config.width, loaded)
+        self.loading = Loading(design, loaded)
         self.parameterised = design.parameters is not None
         self.depth = 1 if self.parameterised else design.core().depth  # behind a queue no channel returns too early
         self.ledger = Ledger(design.config, queued=design.parameters is not None)
@@ -189,7 +189,7 @@ def read(words: np.ndarray, design: Design, loaded: ParameterSet | None = None, 
         That tells when the core took words of parameter sets; by default it took none.
     """
     reader, taken, again = Reader(design, loaded), trace.taken if trace else [], trace.again if trace else []
-    rests, clocks = written(words, design.config.width, loaded, taken, again), frozenset(taken)
+    rests, clocks = written(words, design, loaded, taken, again), frozenset(taken)
     for clock, word in enumerate(words.tolist()):
         there = int(words[rests[clock]]) if clock in rests else None
         reader.clock(clock, word, taken=clock in clocks, written=there)

@@ -11,9 +11,10 @@ from hw.lms import SHIFTS
 from hw.load import VALUE_BITS
 from model.spec import calibrate, shipped
 from model.spec import range as range_spec
-from model.spec.calibrated import image, pack, unpack
+from model.spec.calibrated import pack, unpack
 from model.spec.parameters import ParameterSet
 from verif import stimulus
+from verif.design import Design
 
 PROFILE = "calibrated"
 CHECK_WORDS = 2
@@ -51,15 +52,15 @@ class Loading:
 
     Parameters
     ----------
-    width : int
+    design : Design
     loaded : ParameterSet or None
         At first; None after a reset.
     """
 
-    def __init__(self, width: int, loaded: ParameterSet | None) -> None:
+    def __init__(self, design: Design, loaded: ParameterSet | None) -> None:
         self.loaded = loaded
-        self._width = width
-        self._size = len(image(shipped.default(PROFILE), width))
+        self._design = design
+        self._size = len(design.image(design.parameters)) if design.parameters else 0
         self._words: list[int] | None = None if loaded else []  # of an image that is not complete
 
     def take(self, word: int, first: bool) -> bool:
@@ -79,20 +80,21 @@ class Loading:
         named, check = words[:-CHECK_WORDS].tobytes(), words[-CHECK_WORDS:].tobytes()
         if zlib.crc32(named) != int.from_bytes(check, "little"):
             return None
-        found = [each for each in sets(self._width).values() if np.array_equal(image(each, self._width), words)]
+        known = sets(self._design.config.width).values()
+        found = [each for each in known if np.array_equal(self._design.image(each), words)]
         assert found, "a set was loaded that the testbench does not know"
         return found[0]
 
 
 def written(
-    words: np.ndarray, width: int, loaded: ParameterSet | None, taken: Iterable[int], again: Iterable[int]
+    words: np.ndarray, design: Design, loaded: ParameterSet | None, taken: Iterable[int], again: Iterable[int]
 ) -> dict[int, int]:
     """Clocks in which the words that were taken (at the clocks of the values) came to rest in their tables.
 
     A word waits until no table is in use. The port is ready again in the next clock, or when the check has gone over
     all its bits.
     """
-    loading, found = Loading(width, loaded), {}
+    loading, found = Loading(design, loaded), {}
     later = np.array([*again], np.int64)
     for clock in taken:
         word = int(words[clock])

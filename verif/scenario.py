@@ -3,7 +3,7 @@
 import numpy as np
 
 from hw.loader import Loader
-from model.spec.calibrated import image
+from model.spec.parameters import ParameterSet
 from verif import stimulus
 from verif.design import Design
 from verif.material import MAKERS
@@ -69,15 +69,20 @@ def crowded(design: Design, frames: int, rng: np.random.Generator) -> np.ndarray
     return np.concatenate([stimulus.ready(words, _sink(len(words), rng)), _recovery(design, rng)])
 
 
+def loading(design: Design, parameters: ParameterSet) -> np.ndarray:
+    """Words that load a set, as fast as the core takes them; slower where missing frames are numbered meanwhile."""
+    return stimulus.parameters(design.image(parameters), Loader.WORD_CLOCKS * (2 if design.frame_clocks else 1))
+
+
 def _loading(design: Design, rng: np.random.Generator) -> np.ndarray:
     """Words of a parameter set or some that make none, a pause, and words of a whole set; its host may not wait."""
     width = design.config.width
-    first, last = (stimulus.parameters(image(each, width)) for each in rng.choice(list(sets(width).values()), 2))
+    first, last = (loading(design, each) for each in rng.choice(list(sets(width).values()), 2))
     kind = rng.choice(["whole", "half", "damaged", "offer"])
     if kind == "half":
         first = first[: int(rng.integers(len(first)))]
     if kind == "damaged":
-        first[rng.integers(len(first)) // Loader.WORD_CLOCKS * Loader.WORD_CLOCKS] ^= 1 << int(rng.integers(16))
+        first[rng.choice(np.flatnonzero(first))] ^= np.uint32(1 << int(rng.integers(16)))
     if kind == "offer":
         first = first[: int(rng.integers(1, 3))] | np.uint32(stimulus.ENABLE)
     pause = stimulus.idle(int(rng.choice([0, 3, 200])), rng)
@@ -96,8 +101,8 @@ def _recovery(design: Design, rng: np.random.Generator) -> np.ndarray:
     words = stimulus.frames(codes, rng, spacing=spacing, frame_clocks=design.frame_clocks)
     parts = [stimulus.idle(design.drain_clocks, rng), words]
     if design.parameters is not None:
-        loading = stimulus.parameters(image(design.parameters, design.config.width))
-        parts[1:1] = [np.full(WAIT, loading[0]), loading]
+        whole = loading(design, design.parameters)
+        parts[1:1] = [np.full(WAIT, whole[0]), whole]
     return stimulus.ready(np.concatenate(parts))
 
 

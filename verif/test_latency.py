@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from model.spec import operating
-from model.spec.calibrated import image
 from model.spec.config import CodecConfig
 from verif import cxxrtl, ledger, material, stimulus, toolchain
 from verif.design import Design
@@ -60,7 +59,7 @@ def test_worst_latency_of_the_live_mode(profile: str, channels: int, width: int,
         simulator = cxxrtl.Simulator(library)
         simulator.play(stimulus.reset(2, rng))
         if design.parameters is not None:
-            simulator.play(stimulus.parameters(image(design.parameters, width)))
+            simulator.play(stimulus.parameters(design.image(design.parameters)))
         trace = simulator.play(words)
         drops = ledger.check(ledger.read(words, design, design.parameters), trace, stalled=True)
         measured = [packet.last - packet.packet.position * FRAME_CLOCKS for packet in trace.packets()]

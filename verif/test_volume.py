@@ -1,5 +1,6 @@
 """The gates as compiled C++ against the codec: many configurations, random faults, whole recordings."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,14 @@ from verif import corner, cxxrtl, ledger, material, scenario, stimulus, toolchai
 from verif.design import Design
 from verif.parameters import sets
 
+
+def some_peers(channels: int, lanes: int, seed: int = 0) -> tuple[int, ...]:
+    """A peer for about three channels in four of those that can have one, anywhere the gates can look for it."""
+    rng = np.random.default_rng(seed)
+    distances = (rng.integers(lanes, channel + 1) if channel >= lanes else 0 for channel in range(channels))
+    return tuple(int(distance) * (rng.random() < 0.75) for distance in distances)
+
+
 # Between them: fewer channels than the pipeline is deep, as many, and many more; every width that matters; packets of
 # one frame; numbers of samples at which a raw packet ends within a byte, and on an odd one.
 CONFIGS = {
@@ -31,6 +40,10 @@ CONFIGS = {
     "calibrated_two_lanes": CodecConfig("calibrated", 8, 8, packet_frames=13, key_interval=3, lanes=2),
     "calibrated_four_lanes": CodecConfig("calibrated", 16, 10, packet_frames=9, key_interval=40, lanes=4),
     "calibrated_short": CodecConfig("calibrated", 4, 8, packet_frames=1, key_interval=5, lanes=4),
+    "calibrated_peers": CodecConfig("calibrated", 6, 10, packet_frames=12, key_interval=6, peers=some_peers(6, 1)),
+    "calibrated_peers_four_lanes": CodecConfig(
+        "calibrated", 24, 9, packet_frames=7, key_interval=20, lanes=4, peers=some_peers(24, 4)
+    ),
     "calibrated_many": CodecConfig("calibrated", 48, 10, packet_frames=6, key_interval=7, lanes=4),
 }
 FRAMES = {"mono": 30_000, "mono_16_bit": 20_000, "pair": 9_000, "three_short": 4_000, "four_8_bit": 8_000}
@@ -46,6 +59,7 @@ FAULTY = (
     "calibrated_two_lanes",
     "calibrated_four_lanes",
     "calibrated_short",
+    "calibrated_peers",
 )
 QUICK = {"calibrated_four_lanes"}  # of the parameterised ones; their builds take long
 
@@ -174,6 +188,32 @@ def saturate(design: Design, netlist: str | None = None) -> None:
             assert counters[name] == min(count, COUNTER_MAX), f"{name}: {counters[name]} after {count} events"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["calibrated_peers", "calibrated_peers_four_lanes"])
+def test_peers_are_loaded(name: str) -> None:
+    """Gates that know peers give the law's bytes with whichever are loaded, and with none."""
+    built = CONFIGS[name]
+    simulator = cxxrtl.Simulator(cxxrtl.build(toolchain.netlist(Design(built).core())))
+    for seed, parameters in enumerate(sets(built.width).values()):
+        peers = some_peers(built.channels, built.lanes, seed) if seed else (0,) * built.channels
+        config = dataclasses.replace(built, peers=peers if any(peers) else ())
+        rng = np.random.default_rng(seed)
+        frames = related((1500, built.channels), built.width, rng)
+        words = stimulus.ready(stimulus.frames(frames, rng, spacing=Design(config).calm_spacing))
+        simulator.play(stimulus.reset(2, rng))
+        simulator.play(stimulus.parameters(image(parameters, built.width, peers)))
+        trace = simulator.play(ledger.drained(words, Design(config), rng))
+        assert not trace.violations, trace.violations
+        packets = -(-len(frames) // built.packet_frames)
+        ledger.compare(trace.data.tobytes(), encode(frames, config, parameters=parameters), packets)
+
+
+def related(shape: tuple[int, int], width: int, rng: np.random.Generator) -> np.ndarray:
+    """Noise that channels have in common, each with some of its own: peers tell something of each other."""
+    common = rng.standard_normal((shape[0], 1)) + 0.5 * rng.standard_normal(shape)
+    return np.clip(2 ** (width - 1) + common * 2.0 ** (width - 6), 0, 2**width - 1).astype(np.uint16)
+
+
 Scenario = Callable[[Design, int, np.random.Generator], np.ndarray]
 
 
@@ -186,7 +226,7 @@ def fuzz(
     simulator = cxxrtl.Simulator(cxxrtl.build(netlist or toolchain.netlist(design.core())))
     simulator.play(stimulus.reset(2, rng))
     if design.parameters is not None:
-        simulator.play(stimulus.parameters(image(design.parameters, design.config.width)))
+        simulator.play(stimulus.parameters(design.image(design.parameters)))
     trace = simulator.play(words)
     expected = ledger.read(words, design, design.parameters, trace)
     drops = ledger.check(expected, trace, stalled=True)
