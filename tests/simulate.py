@@ -28,11 +28,17 @@ def play(
     outputs = list(outputs)
     seen: list[dict[str, int]] = []
 
+    ports, sampled = {name: _port(component, name) for name in names}, [_port(component, name) for name in outputs]
+
     async def bench(ctx: Any) -> None:
+        now: dict[str, int] = {}
         for word in words:
-            for name in names:
-                ctx.set(_port(component, name), word.get(name, 0))
-            values = await ctx.tick().sample(*(_port(component, name) for name in outputs))
+            for name, port in ports.items():
+                value = word.get(name, 0)
+                if now.get(name) != value:  # the simulator settles after each value that is set
+                    ctx.set(port, value)
+                    now[name] = value
+            values = await ctx.tick().sample(*sampled)
             seen.append(dict(zip(outputs, (int(v) for v in values[2:]), strict=True)))
 
     simulator = Simulator(component)

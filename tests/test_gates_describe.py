@@ -85,7 +85,7 @@ class Sent(NamedTuple):
     frames: int
     key: bool
     strings: Sequence[bytes]  # of lanes
-    missed: int = 0  # frames before it that are not stored
+    missed: Sequence[int] = ()  # frames before it that are not stored, as many as each token says
 
 
 def flags(value: int) -> Row:
@@ -144,12 +144,12 @@ def sent(config: CodecConfig, packets: Sequence[Sent], ready: Sequence[int] = (1
     rows, expected, position = named(), b"", 0
     for packet in packets:
         plain = random.bytes(config.raw_bytes(packet.frames))
-        rows += [{"advance": 1, **flags(Kind.FRAME)}] * packet.missed
-        position += packet.missed
+        rows += [{"advance": 1, "i.token.code": count, **flags(Kind.FRAME)} for count in packet.missed]
+        position += sum(packet.missed)
         rows += tokens(config, packet, plain) + [{}] * spread
         expected += law(config, packet, plain, position)
         position += packet.frames
-    rows += [{}] * (len(expected) * 2 * len(ready) // sum(ready) + 100)
+    rows += [{}] * (spread or 3 * len(expected))
     rows = [{**row, "o.ready": flag} for row, flag in zip(rows, cycle(ready), strict=False)]
     seen = play(Sender(config), rows, ["o.valid", "o.payload.data", "o.payload.last", "release"])
     taken = [row for row, word in zip(seen, rows, strict=True) if row["o.valid"] and word["o.ready"]]
@@ -184,14 +184,14 @@ def test_bytes_of_packets(lanes: int, ready: Sequence[int]) -> None:
         Sent(30, True, strings(lanes, 20, 37, 1, 4)),
         Sent(30, False, strings(lanes, 8)),
         Sent(30, False, strings(lanes, share)),  # the sum is as long as the codes
-        Sent(25, False, strings(lanes, 10, 3), missed=7),  # 250 bytes
+        Sent(25, False, strings(lanes, 10, 3), missed=[1] * 7),  # 250 bytes
         Sent(26, True, strings(lanes, 10, 3)),  # 260
         Sent(30, False, strings(lanes, share + 1, 2)),
         Sent(1, True, strings(lanes, 1)),
-        Sent(3, False, strings(lanes, 30 // lanes - 2), missed=300),
+        Sent(3, False, strings(lanes, 30 // lanes - 2), missed=(1023, 1, 255)),
         Sent(30, False, strings(lanes, share - 3)),
     ]
-    sent(config, packets, ready, spread=900)
+    sent(config, packets, ready, spread=400 * len(ready) // sum(ready))
 
 
 def test_a_packet_that_is_given_up_leaves_nothing() -> None:

@@ -124,14 +124,14 @@ def test_serialise_a_byte_a_clock(raw: int, width: int) -> None:
 def test_store_keeps_banks_apart_and_writes_first() -> None:
     store = Store(8, 2)
     first, second = list(range(100, 108)), list(range(200, 205))
-    rows = [{"write": 1, "word": w} for w in first]
-    rows.append({"write": 1, "word": 999})  # beyond the bank's end: not written
+    rows = [{"write": 1, "offset": n, "word": w} for n, w in enumerate(first)]
+    rows.append({"write": 1, "offset": 8, "word": 999})  # beyond the bank's end: not written
     rows[-1]["done"] = 1
     rows.append({"rewind": 1})
-    rows += [{"o.ready": 1, "write": 1, "word": w} for w in (7, 8)]
-    rows.append({"o.ready": 1, "discard": 1})
+    rows += [{"o.ready": 1, "write": 1, "offset": n, "word": w} for n, w in enumerate((7, 8))]  # written over
     for n, w in enumerate(second):
-        rows += [{"o.ready": 1, "write": 1, "word": w, "done": int(n == len(second) - 1)}, {"o.ready": 1}]
+        last = int(n == len(second) - 1)
+        rows += [{"o.ready": 1, "write": 1, "offset": n, "word": w, "done": last}, {"o.ready": 1}]
     rows += [{"o.ready": 1}] * 30
     rows += [{"release": 1}, {"rewind": 1}, *[{"o.ready": 1}] * 20]
     outputs = play(store, rows, ["o.valid", "o.payload"])

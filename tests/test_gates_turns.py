@@ -12,7 +12,7 @@ from tests.simulate import play
 FLUSH, RETURN = 24, 6
 MARKS = ("sample", "open", "key", "frame", "close")
 TOKEN = ("sample", "lane", "code", "flags.first", "flags.frame", "flags.key")
-OUT = ["advance", "full", "busy", "o.valid", "o.payload.code", *(f"token.{name}" for name in TOKEN)]
+OUT = ["advance", "full", "counted", "busy", "o.valid", "o.payload.code", *(f"token.{name}" for name in TOKEN)]
 Row = dict[str, int]
 
 
@@ -36,6 +36,12 @@ def seen_by(config: CodecConfig, rows: list[Row], idle: int = 120) -> list[Row]:
 def kind(row: Row) -> Kind:
     """What a token does that is no sample."""
     return Kind(row["token.flags.first"] | row["token.flags.frame"] << 1 | row["token.flags.key"] << 2)
+
+
+def frames_told(rows: list[Row]) -> list[int]:
+    """How many frame times each token says that are not stored."""
+    moved = [row for row in rows if row["advance"] and not row["token.sample"]]
+    return [row["token.code"] for row in moved if kind(row) is Kind.FRAME]
 
 
 @pytest.mark.parametrize(("channels", "lanes"), [(8, 4), (8, 2), (8, 1), (4, 4), (2, 2), (1, 1), (4, 2), (3, 1)])
@@ -79,14 +85,15 @@ def test_packets(channels: int, lanes: int, haste: float) -> None:
 
 
 def test_a_frame_at_once_moves_on_without_a_clock_between() -> None:
-    """Nothing waits: the first token comes after `LATENCY` clocks, and nothing moves on before."""
+    """Nothing waits: the first token is there after `LATENCY` clocks, and nothing moves on before."""
     config = CodecConfig("calibrated", 8, 8, 50, 3, 4)
     seen = seen_by(config, list(packet(8, 2)), 4 * SLOTS + FLUSH + 10)
     advance = [row["advance"] for row in seen]
     count = 16 + END_ROUNDS * SLOTS + FLUSH
-    assert advance == [0] * (Turns.LATENCY + 1) + [1] * count + [0] * (len(seen) - count - Turns.LATENCY - 1)
+    assert advance == [0] * Turns.LATENCY + [1] * count + [0] * (len(seen) - count - Turns.LATENCY)
     busy = [row["busy"] for row in seen]
-    assert busy == [1] * (Turns.LATENCY + count) + [0] * (len(seen) - Turns.LATENCY - count)
+    before = Turns.LATENCY - 1
+    assert busy == [1] * (before + count) + [0] * (len(seen) - before - count)
 
 
 def test_what_is_not_stored_moves_on_as_frames_only() -> None:
@@ -103,10 +110,12 @@ def test_what_is_not_stored_moves_on_as_frames_only() -> None:
         entry(frame=1),
     ]
     rows += [entry(), entry(sample=0, close=0)]  # nothing
-    kinds = [kind(row) for row in seen_by(config, rows) if row["advance"] and not row["token.sample"]]
+    seen = seen_by(config, rows)
+    kinds = [kind(row) for row in seen if row["advance"] and not row["token.sample"]]
     told = [found for found in kinds if found != Kind.NONE]
     end = [k for k in (Kind.ROUND, Kind.HELD, Kind.HALF) for _ in range(4)]
     assert told == [Kind.FRAME] * 3 + end + [Kind.FRAME] * 2
+    assert frames_told(seen) == [1] * 5 and all(row["counted"] for row in seen)
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 4])
@@ -142,13 +151,14 @@ def test_a_full_queue_says_so_in_time() -> None:
     assert not seen[-1]["full"] and not seen[-1]["busy"]
 
 
-def test_no_frame_is_lost_while_the_queue_is_full() -> None:
-    """Frames that are not stored, one a clock, behind as many samples as there is room for, and the end of a packet."""
+@pytest.mark.parametrize("frames", [1, 40, 200])
+def test_no_frame_is_lost_while_the_queue_is_full(frames: int) -> None:
+    """Frames that are not stored, one a clock, behind more samples than there is room for: they wait, and count."""
     config = CodecConfig("calibrated", 8, 8, 50, 3, 1)
-    rows = [*packet(8, 6), *packet(8, 3)]
-    full = [row["full"] for row in seen_by(config, rows, 0)]
-    rows = rows[: full.index(1) + 2] if 1 in full else rows
-    frames = 40
-    rows += [entry(frame=1)] * frames
-    kinds = [kind(row) for row in seen_by(config, rows, 600) if row["advance"] and not row["token.sample"]]
-    assert kinds.count(Kind.FRAME) == frames
+    samples = list(packet(8, 12))  # a sample leaves every fourth clock
+    seen = seen_by(config, [*samples, *[entry(frame=1)] * frames], 800)
+    assert sum(frames_told(seen)) == frames
+    counted = [row["counted"] for row in seen]
+    begin = counted.index(0)  # none waits before there is one, nor for good
+    assert begin == len(samples) + 1 and counted[-1]
+    assert [row["counted"] for row in seen if row["advance"] and kind(row) is Kind.FRAME and not row["token.sample"]]

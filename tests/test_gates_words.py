@@ -65,8 +65,9 @@ def tokens(found: Narrow, lane: int) -> list[dict[str, int]]:
 
 
 def in_slots(row: list[dict[str, int]]) -> list[dict[str, int]]:
-    """A token of each lane, in its slot."""
-    return [word for token in row for word in [token, *[{}] * (SLOTS // len(row) - 1)]]
+    """A token of each lane, in its slot; none is one, too."""
+    live = {"i.live": 1} if len(row) < SLOTS else {}
+    return [word for token in row for word in [token | live, *[{}] * (SLOTS // len(row) - 1)]]
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 4])
