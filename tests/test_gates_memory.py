@@ -1,16 +1,15 @@
-"""Memories and multipliers in gates: states by channel, queue, delay, banks with lanes, products."""
+"""Memories in gates: states by channel, queue, delay, banks with lanes."""
 
 from collections import deque
 from typing import Any
 
 import numpy as np
 import pytest
-from amaranth.hdl import EnableInserter, Module, ResetInserter, Shape, signed, unsigned
+from amaranth.hdl import EnableInserter, Module, ResetInserter, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.memory import DelayLine, Queue, StateRam
-from hw.multiplier import Multiplier
 from hw.store import Store
 from tests.simulate import play
 
@@ -139,31 +138,3 @@ def test_store_with_lanes(lanes: int, busy: float) -> None:
     for begin, string in taken:
         got = [seen[n]["o.payload"] for n in range(begin + 1, begin + patience + 1) if seen[n]["o.valid"]]
         assert got[: len(string)] == string
-
-
-@pytest.mark.parametrize("a", [unsigned(16), signed(16), signed(11), unsigned(1)])
-@pytest.mark.parametrize("b", [unsigned(16), signed(16), signed(7)])
-def test_multiplier(a: Shape, b: Shape) -> None:
-    """Both ends of both factors, and what lies between; the product stays until the next is taken."""
-
-    def some(shape: Shape) -> list[int]:
-        low, high = (
-            (-(1 << shape.width - 1), (1 << shape.width - 1) - 1) if shape.signed else (0, (1 << shape.width) - 1)
-        )
-        return [
-            low,
-            high,
-            0,
-            -1 if shape.signed else high // 2,
-            *np.random.default_rng(1).integers(low, high + 1, 8).tolist(),
-        ]
-
-    pairs = [(x, y) for x in some(a) for y in some(b)]
-    rows = [row for x, y in pairs for row in ({"advance": 1, "a": x, "b": y}, {"advance": 0, "a": 1, "b": 1})]
-    seen = [row["o"] for row in play(Multiplier(a, b), rows, ["o"], 1)]
-    assert seen[1::2] == [x * y for x, y in pairs] and seen[2::2] == seen[1::2]
-
-
-def test_factors_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ValueError, match="factors of 17 and 3 bits; 16 are possible"):
-        Multiplier(unsigned(17), signed(3))
