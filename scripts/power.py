@@ -32,9 +32,10 @@ from model.spec import operating
 from model.spec.calibrated import image
 from scripts.document import show
 from verif import toolchain
-from verif.activity import Watched, stimulus
+from verif.activity import Watched
 from verif.cells import ICE40, Cells, library
 from verif.design import Design
+from verif.play import stimulus
 
 SKIPPED: Final = 30  # frames before counting begins
 COUNTED: Final = 60  # frames that count
@@ -83,12 +84,6 @@ BUILDS: Final = tuple(
     for profile in ("calibrated", "tiny")
     for channels, clock in ((1024, operating.LINK_BYTES), (256, 6_000_000))
 )
-
-
-class Ice40Platform:
-    """Stands for the device where a component asks for one: single-port RAMs are its own."""
-
-    device = "iCE40UP5K"
 
 
 def bit(outputs: np.ndarray, place: int) -> np.ndarray:
@@ -149,8 +144,7 @@ def watch(build: Build, cells: Cells, codes: np.ndarray) -> Watched:
     """
     design = build.design
     outputs = (*OUTPUTS, *(LOADING if design.parameters is not None else ()))
-    platform = Ice40Platform() if cells is ICE40 else None
-    netlist = rtlil.convert(design.core(), name=toolchain.TOP, platform=platform, emit_src=False)
+    netlist = rtlil.convert(design.core(), name=toolchain.TOP, platform=cells.platform, emit_src=False)
     watched = Watched(netlist, cells, outputs)
     prepare(watched, design)
     offered = words(watched, design, codes, build.frame_clocks)

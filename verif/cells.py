@@ -7,6 +7,13 @@ from hw import asic
 from hw.ice40 import Ice40
 from verif.toolchain import TOP
 
+
+class Up5k:
+    """Stands for the device where a component asks for one: multipliers and single-port RAMs are its own."""
+
+    device = "iCE40UP5K"
+
+
 RAM = Path(__file__).with_name("ice40_ram.v")
 
 
@@ -24,12 +31,15 @@ class Cells:
         Yosys commands that read what the cells do, for simulation.
     files : dict of str to str
         Text files that both need, by name.
+    platform : Up5k, optional
+        What the design is elaborated for.
     """
 
     name: str
     synthesis: str
     behaviour: str
     files: dict[str, str]
+    platform: Up5k | None = None
 
 
 ICE40 = Cells(
@@ -37,6 +47,7 @@ ICE40 = Cells(
     f"{Ice40.SYNTHESIS} -top {TOP}",
     f"read_verilog -defer -D ICE40_U +/ice40/cells_sim.v; read_verilog {RAM.name}",
     {RAM.name: RAM.read_text()},
+    Up5k(),
 )
 
 

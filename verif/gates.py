@@ -45,7 +45,7 @@ class Gates:
     Raises
     ------
     ValueError
-        If there are other cells in it.
+        If there are other cells in it, or more clocks than one.
     """
 
     def __init__(self, netlist: Netlist, init: dict[int, str]) -> None:
@@ -55,6 +55,10 @@ class Gates:
         self.netlist, self.init = netlist, init
         self.flip_flops = netlist.of(FLIP_FLOP)
         self.memories = netlist.of(MEMORY)
+        clocks = {bit for cell in self.flip_flops for bit in cell.inputs["C"]}
+        clocks |= {bit for cell in self.memories for bit in cell.inputs["WR_CLK"]}
+        if len(clocks) > 1:
+            raise ValueError(f"{len(clocks)} clocks: flip-flops of one are simulated")
         self.index: dict[Bit, int] = {"0": 0, "1": 1, "x": 0, "z": 0}
         self.size = 2
         self.state = self._number([bit for cell in self.flip_flops for bit in cell.outputs["Q"]])
