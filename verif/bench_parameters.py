@@ -9,12 +9,10 @@ from verif.bench import LOADING_CLOCKS, Bench
 from verif.parameters import sets
 from verif.trace import Trace
 
-REST = 80  # clocks in which the last packet's samples have gone through all stages
 
-
-def rest(bench: Bench, clocks: int = REST) -> np.ndarray:
-    """Words in which nothing is recorded."""
-    return stimulus.disabled(stimulus.idle(clocks, bench.rng))
+def rest(bench: Bench) -> np.ndarray:
+    """Words in which nothing is recorded, as many as it takes until every packet has left."""
+    return stimulus.disabled(stimulus.idle(bench.design.drain_clocks, bench.rng))
 
 
 def recorded(bench: Bench, packets: float) -> np.ndarray:
@@ -114,7 +112,14 @@ async def a_host_that_waits(dut, seed: int) -> None:
     number = int(bench.rng.integers(len(marks) // 2, len(marks) - 1))
     begun, ended = int(bench.rng.integers(marks[number] + 1, marks[number + 1])), int(marks[number + 1])
     held = np.where(samples, both(words), offer)[begun:ended]
-    parts = [bench.image(first), words[:begun], held, np.full(REST, offer), bench.image(second), recorded(bench, 2)]
+    parts = [
+        bench.image(first),
+        words[:begun],
+        held,
+        np.full(bench.design.drain_clocks, offer),
+        bench.image(second),
+        recorded(bench, 2),
+    ]
     trace, _ = await bench.check(stimulus.ready(np.concatenate(parts)), loaded=False)
     assert names(trace) == [first.identifier, second.identifier]
     assert trace.packets()[-3].packet.position == number // bench.config.packet_frames * bench.config.packet_frames
@@ -156,9 +161,9 @@ async def packets_that_wait_keep_their_set(dut) -> None:
     """With the sink stalled, packets are stored and another set is offered; they leave with the name of their own."""
     bench = Bench(dut)
     first, second = (sets(bench.config.width)[name] for name in ("even", "wild"))
-    loading = np.concatenate([np.repeat(bench.image(second)[:1], REST), bench.image(second)])
+    loading = np.concatenate([np.repeat(bench.image(second)[:1], bench.design.drain_clocks), bench.image(second)])
     stalled = np.concatenate([bench.image(first), recorded(bench, bench.design.banks), rest(bench), loading])
-    drained = np.concatenate([rest(bench, bench.design.drain_clocks), loading, recorded(bench, 2)])
+    drained = np.concatenate([rest(bench), loading, recorded(bench, 2)])
     trace, drops = await bench.check(np.concatenate([stalled, stimulus.ready(drained)]), loaded=False)
     assert names(trace) == [first.identifier, second.identifier]
     assert drops == set()

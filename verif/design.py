@@ -4,11 +4,12 @@ import dataclasses
 import json
 import os
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from hw.core import Core
-from hw.turns import END_ROUNDS, SLOTS
+from hw.turns import DEPTH, END_ROUNDS, SLOTS
 from model.formats.codes import LATTICE_WIDTH
 from model.spec import calibrated, operating, packet, shipped
 from model.spec.config import CodecConfig, find_profile
@@ -54,7 +55,7 @@ class Design:
         """Words that load a set, uint16, with the peers if the core knows some."""
         return calibrated.image(parameters, self.config.width, self.config.peers or None)
 
-    @property
+    @cached_property
     def spacing(self) -> int:
         """Fewest clocks from one sample to the next at which no channel returns too early."""
         return self.core().spacing
@@ -68,14 +69,14 @@ class Design:
         """The same at `rate` frames in so many clocks."""
         return operating.worst_latency(self.config, rate, clocks, self.banks) * clocks
 
-    @property
+    @cached_property
     def calm_spacing(self) -> int:
         """Clocks from one sample to the next at which even packets stored raw leave in time."""
         samples = self.config.packet_frames * self.config.channels
         ends = END_ROUNDS * SLOTS if self.parameterised else 0
         return max(-(-(self.spacing * samples + ends) // samples), -(-self._packet_clocks // samples))
 
-    @property
+    @cached_property
     def _packet_clocks(self) -> int:
         overhead = packet.overhead_bytes(
             key=True, parameter_set=self.parameters is not None, peers=len(self.config.peers)
@@ -85,7 +86,8 @@ class Design:
     @property
     def drain_clocks(self) -> int:
         """Clocks in which all that the core may hold has left it, if the output is ready."""
-        return self.banks * self._packet_clocks + 64
+        waiting = DEPTH * SLOTS if self.parameterised else 0
+        return self.banks * self._packet_clocks + waiting + 64
 
     def to_json(self) -> str:
         """As text, for `VARIABLE`."""

@@ -69,6 +69,22 @@ def crowded(design: Design, frames: int, rng: np.random.Generator) -> np.ndarray
     return np.concatenate([stimulus.ready(words, _sink(len(words), rng)), _recovery(design, rng)])
 
 
+def hasty(design: Design, frames: int, rng: np.random.Generator) -> np.ndarray:
+    """Words that offer about `frames` frames with hardly a pause, and marks alone, so that queues are full; then a
+    recovery."""
+    parts: list[np.ndarray] = []
+    for left in range(frames, 0, -50):
+        material = MAKERS[str(rng.choice(list(MAKERS)))]
+        codes = material((min(left, 50), design.config.channels), design.config.width, rng)
+        parts.append(stimulus.frames(codes, rng, pause=float(rng.choice([0.0, 0.3, 0.6]))))
+        alone = np.ones(int(rng.integers(1, 60)), bool)
+        parts.append(stimulus.samples(np.resize(codes, len(alone)), alone, rng))
+        parts[-1] = stimulus.disabled(parts[-1]) if rng.random() < 0.5 else parts[-1]
+    parts.append(stimulus.frames(codes[:1], rng, spacing=design.spacing))  # the recovery is in step
+    words = np.concatenate(parts)
+    return np.concatenate([stimulus.ready(words), _recovery(design, rng)])
+
+
 def loading(design: Design, parameters: ParameterSet) -> np.ndarray:
     """Words that load a set, as fast as the core takes them; slower where missing frames are numbered meanwhile."""
     return stimulus.parameters(design.image(parameters), Loader.WORD_CLOCKS * (2 if design.frame_clocks else 1))
@@ -86,10 +102,10 @@ def _loading(design: Design, rng: np.random.Generator) -> np.ndarray:
     if kind == "offer":
         first = first[: int(rng.integers(1, 3))] | np.uint32(stimulus.ENABLE)
     pause = stimulus.idle(int(rng.choice([0, 3, 200])), rng)
-    return np.concatenate([first, pause, np.full(rng.choice([WAIT, 1], p=[0.9, 0.1]), last[0]), last])
+    wait = rng.choice([design.drain_clocks, 1], p=[0.9, 0.1])
+    return np.concatenate([first, pause, np.full(wait, last[0]), last])
 
 
-WAIT = 80  # clocks after which a core that is offered a parameter set has taken its first word
 RECOVERED = 3  # packets at the end that must have come out
 
 
@@ -102,7 +118,7 @@ def _recovery(design: Design, rng: np.random.Generator) -> np.ndarray:
     parts = [stimulus.idle(design.drain_clocks, rng), words]
     if design.parameters is not None:
         whole = loading(design, design.parameters)
-        parts[1:1] = [np.full(WAIT, whole[0]), whole]
+        parts[1:1] = [np.full(design.drain_clocks, whole[0]), whole]
     return stimulus.ready(np.concatenate(parts))
 
 

@@ -17,15 +17,18 @@ import pytest
 
 from model.codec.compressor import encode
 from model.spec.config import CodecConfig
+from model.spec.parameters import ParameterSet
 from model.spec.profiles import PROFILES
 from verif import cxxrtl, ledger, material, scenario, toolchain
 from verif.design import VARIABLE, Design
+from verif.parameters import sets
 from verif.test_volume import CROWDED, fuzz, saturate
 
 DESIGN = Design(CodecConfig(channels=5, width=10, packet_frames=7, key_interval=40), frame_clocks=24)
+CALIBRATED = Design(CodecConfig("calibrated", 8, 8, packet_frames=7, key_interval=90, lanes=2))
 FRAMES = 400
 SEEDS = range(3)
-STAGES = PROFILES[DESIGN.config.profile].stages
+STAGES = {stage for profile in PROFILES.values() for stage in profile.stages}
 TREES = ("model", "hw", "verif", "tests", "scripts")
 
 
@@ -73,6 +76,39 @@ GATES = [
     Mutant("hw/store.py", "fetched.eq(0), waiting.eq(0)", "fetched.eq(0)"),
     Mutant("hw/emit.py", "packet_check.start.eq(1), ", ""),
     Mutant("hw/emit.py", "byte.eq(header_check.crc)", "byte.eq(header_check.crc ^ 1)"),
+    *(
+        Mutant(f"hw/{stage}.py", old, new, CALIBRATED)
+        for stage, old, new in (
+            ("calibrate", "lower << 1) + read_step.data", "lower << 1) + out.step"),
+            ("calibrate", "sample.frame & (age != QUICK_FRAMES)", "sample.frame"),
+            ("lms", "saturate(weight + step, -WEIGHT.maximum, WEIGHT.maximum)", "weight + step"),
+            ("lms", "round_half_up(total, shift) if shift", "(total >> shift) if shift"),
+            ("lms", "Mux(error[1] ^ of[1], -pace, pace)", "Mux(error[1], -pace, pace)"),
+            ("scale", "round_half_up(total, spec.LOG_FRACTION)", "(total >> spec.LOG_FRACTION)"),
+            ("scale", "slow_step << gear_4", "slow_step << gear_3"),
+            ("scale", "Mux(opening_4, 0, saturate(fast", "Mux(0, 0, saturate(fast"),
+            ("range", "Mux(outermost, limit,", "Mux(0, limit,"),
+            ("range", "none.eq(below == above)", "none.eq(0)"),
+            (
+                "range",
+                "begins = Signal(spec.INTERVAL_BITS), flags_4.sample & ~flags_4.opening",
+                "begins = Signal(spec.INTERVAL_BITS), flags_4.sample",
+            ),
+            ("turns", "slot == Mux(head.frame, 0, lane_next * stride)", "slot % stride == 0"),
+            ("turns", "queue.level >= DEPTH - RESERVED", "queue.level >= DEPTH"),
+            ("turns", "Mux(queue.push & ~stored, 0, missed_now)", "0"),
+            ("words", "leaves.eq(tail.held + carry)", "leaves.eq(tail.held)"),
+            ("words", "(used + 7) >> 3", "used >> 3"),
+            ("words", "number[1] | (last & now.waits)", "number[1]"),
+            ("describe", "beyond | (ends & (self.i.bytes > share))", "beyond"),
+            ("describe", "Mux(token.sample, 1, token.code)", "1"),
+            ("emit_lanes", "Word.LENGTH, Word.SIZES | lane", "Word.LENGTH, Word.SIZES"),
+            ("packet_lanes", "+ emit.release + (self.codes.valid & marks.abort)", "+ emit.release"),
+            ("loader", "last & agrees & suits", "last & suits"),
+            ("calibrated", "packet.room & turns.counted", "packet.room"),
+            ("calibrated", "& packet.empty", ""),
+        )
+    ),
 ]
 LAW = [
     Mutant("model/codec/delta.py", "wrap_signed(code - last, width)", "wrap_signed(code - last, width - 1)"),
@@ -114,32 +150,53 @@ sys.stdout.write(toolchain.netlist(Design.from_environment().core()))
 """
 
 
-def random_faults(netlist: str, seed: int) -> None:
+def random_faults(design: Design, netlist: str, seed: int) -> None:
     """All that can go wrong, at random."""
-    fuzz(DESIGN, seed, FRAMES, netlist=netlist)
+    fuzz(design, seed, FRAMES, netlist=netlist)
 
 
-def crowded(netlist: str, seed: int) -> None:
+def crowded(design: Design, netlist: str, seed: int) -> None:
     """All that can go wrong, in the same clocks."""
-    fuzz(CROWDED, seed, FRAMES, scenario.crowded, netlist)
+    fuzz(design, seed, FRAMES, scenario.crowded, netlist)
 
 
-def saturation(netlist: str, seed: int) -> None:
+def hasty(design: Design, netlist: str, seed: int) -> None:
+    """More than lanes can take."""
+    fuzz(design, seed, FRAMES, scenario.hasty, netlist)
+
+
+def saturation(design: Design, netlist: str, seed: int) -> None:
     """Counters driven past their end; nothing in it is random."""
     if seed == SEEDS[0]:
-        saturate(CROWDED, netlist)
+        saturate(design, netlist)
 
 
-def parity(netlist: str, seed: int) -> None:
+def square(design: Design, netlist: str, seed: int) -> None:
     """Two key intervals of the material with the greatest `k`, and nothing wrong."""
-    packets = 2 * DESIGN.config.key_interval
-    shape = (packets * DESIGN.config.packet_frames, DESIGN.config.channels)
-    frames = material.square(shape, DESIGN.config.width, np.random.default_rng(seed))
-    run = cxxrtl.run(DESIGN, frames, library=cxxrtl.build(netlist), spacing=DESIGN.calm_spacing)
-    ledger.compare(run.data, encode(frames, DESIGN.config), packets)
+    parity(design, netlist, seed, material.square, design.parameters)
 
 
-CHECKS = {DESIGN: (random_faults, parity), CROWDED: (crowded, saturation)}
+def materials(design: Design, netlist: str, seed: int) -> None:
+    """Two key intervals of every material, with every parameter set, and nothing wrong."""
+    for parameters in sets(design.config.width).values():
+        for make in material.MAKERS.values():
+            parity(design, netlist, seed, make, parameters)
+
+
+def parity(design: Design, netlist: str, seed: int, make: material.Maker, parameters: ParameterSet | None) -> None:
+    packets = 2 * design.config.key_interval
+    shape = (packets * design.config.packet_frames, design.config.channels)
+    frames = make(shape, design.config.width, np.random.default_rng(seed))
+    library = cxxrtl.build(netlist)
+    run = cxxrtl.run(design, frames, library=library, spacing=design.calm_spacing, parameters=parameters)
+    ledger.compare(run.data, encode(frames, design.config, parameters=parameters), packets)
+
+
+CHECKS = {
+    DESIGN: (random_faults, square),
+    CROWDED: (crowded, saturation),
+    CALIBRATED: (materials, random_faults, hasty),
+}
 
 
 def notices(folder: Path, mutant: Mutant | None, design: Design) -> bool:
@@ -150,14 +207,14 @@ def notices(folder: Path, mutant: Mutant | None, design: Design) -> bool:
     for seed in SEEDS:
         try:
             for check in CHECKS[design]:
-                check(done.stdout, seed)
+                check(design, done.stdout, seed)
         except AssertionError as error:
             print(f"seed {seed}: {str(error)[:300]}")
             return True
     return False
 
 
-@pytest.mark.parametrize("design", CHECKS, ids=["ordinary", "crowded"])
+@pytest.mark.parametrize("design", CHECKS, ids=["ordinary", "crowded", "calibrated"])
 def test_sound_gates_pass(design: Design, tmp_path: Path) -> None:
     """Without this the tests below would mean nothing."""
     assert not notices(tmp_path, None, design)

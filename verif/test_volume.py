@@ -148,6 +148,13 @@ def test_corners(name: str, kind: str) -> None:
     print(f"{name}: {corner.demand(guide.reached, corner.expected(kind, config))}")
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", named(*(name for name in FAULTY if CONFIGS[name].profile != "tiny")))
+def test_haste(name: str, seed: int) -> None:
+    """Samples and marks faster than lanes take them: the law's bytes given the drops, and the core recovers."""
+    fuzz(Design(CONFIGS[name], banks=4), seed, 400, scenario.hasty)
+
+
 # Frames so short that what can happen to a core happens in one and the same clock, and with overruns.
 CROWDED = Design(CodecConfig(channels=2, width=10, packet_frames=2, key_interval=5), banks=4, frame_clocks=8)
 
