@@ -195,10 +195,14 @@ def tidy(work: Path, flow: Flow) -> None:
 @click.option(
     "--rate", type=click.IntRange(1), default=operating.DEFAULT_RATE, show_default=True, help="Frames a second."
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Default: build/BOARD-PROFILE-CHANNELS[-peers].")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Default: build/BOARD-PROFILE-CHANNELS[-peers], or build/verilog-..."
+)
 @click.option("--source", type=click.Choice(SOURCES), default="pattern", show_default=True)
 @click.option("--output", type=click.Choice(OUTPUTS), default="pmod", show_default=True)
-@click.option("--clock", "mhz", type=float, help="MHz. Default: the slowest that carries the samples.")
+@click.option(
+    "--clock", "mhz", type=float, help="MHz. Default: the slowest that carries the samples; of tiny, the fastest."
+)
 @click.option("--peers", is_flag=True, help="For channels that have peers, loaded with the set (calibrated only).")
 @click.option("--seeds", type=click.IntRange(1, 99), default=5, show_default=True, help="Place-and-route runs.")
 @click.option("--unverified-fmax", is_flag=True, help="Do without icetime; the report is marked.")
@@ -238,7 +242,7 @@ def main(
         config = operating.live(profile, channels, width, rate)
         if peers:
             config = operating.live(profile, channels, width, rate, peers=any_peers(config))
-        out = out or Path("build") / f"verilog-{profile}-{channels}"
+        out = out or Path("build") / key(target, config).replace("/", "-")
         export_verilog(config, out, banks=int(banks), frame_clocks=frame_clocks)
         click.echo(f"{out / VERILOG} and {out / PORTS} written")
         return
