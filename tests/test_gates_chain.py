@@ -1,23 +1,27 @@
 """The whole compressor of profile `calibrated` in gates: its bytes are the codec's, its parameter sets are whole."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
+from amaranth.hdl import Array, Module, Mux, Signal
 
 from hw.calibrated import Calibrated
 from hw.frame import COUNTERS
-from hw.loader import Loader
+from hw.loader import CHECK_WORDS, NAME_WORDS, Loader
 from hw.turns import SLOTS
 from model.codec.compressor import Compressor, encode
-from model.spec import shipped
+from model.spec import range as range_spec
+from model.spec import scale, shipped
 from model.spec.calibrated import image, pack, unpack
 from model.spec.config import CodecConfig, ConfigError
 from model.spec.parameters import ParameterSet
 from tests.simulate import play
 from tests.streams import packets_of
-from tests.test_gates_calibrated import hard_codes
+from tests.test_gates_calibrated import hard_codes, shared_codes, some_peers
 
 SET, LATTICE = (shipped.default("calibrated", lattice=lattice) for lattice in (False, True))
 WIDTH = 8  # loads three times as fast as 10
@@ -27,12 +31,45 @@ OUT = ["o.valid", "o.payload.data", "loaded", *COUNTERS]
 Word = dict[str, int]
 
 
-def loading(parameters: ParameterSet, width: int = WIDTH, waits: int = 0) -> list[Word]:
-    """A set, each word of which may wait for so many clocks."""
+class QuickLoader(Loader):
+    """Takes a word a clock, whatever is in use, and checks none: nothing takes a simulator as long as loading."""
+
+    WORD_CLOCKS = 1
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config, features = self.config, len(self.shifts)
+        weights, peers = features + bool(config.peers), config.channels if config.peers else 0
+        sizes = ((1 << config.width) + 1, range_spec.POINTS, scale.STEPS, weights, 1, NAME_WORDS, features, peers)
+        ends = np.cumsum(sizes).tolist()
+        at, number, base = Signal(16), Signal(16), Signal(16)
+        table = sum((number >= end for end in ends), start=number[:0])
+        came = self.i.payload
+        m.d.comb += [
+            self.i.ready.eq(1),
+            number.eq(Mux(came.first, 0, at)),
+            base.eq(Array([0, *ends])[table]),
+            self.load.write.eq(self.i.valid & (number < ends[-1])),
+            self.load.table.eq(table),
+            self.load.address.eq(number - base),
+            self.load.value.eq(came.value),
+        ]
+        with m.If(self.i.valid):
+            m.d.sync += [at.eq(number + 1), self.loaded.eq(number == ends[-1] + CHECK_WORDS - 1)]
+        return m
+
+
+def loading(
+    parameters: ParameterSet,
+    width: int = WIDTH,
+    peers: Sequence[int] | None = None,
+    clocks: int = QuickLoader.WORD_CLOCKS,
+) -> list[Word]:
+    """A set, and peers for gates that know them, a word in so many clocks."""
     words = []
-    for number, value in enumerate(image(parameters, width)):
+    for number, value in enumerate(image(parameters, width, peers)):
         word = {"parameters.payload.value": int(value), "parameters.payload.first": int(number == 0)}
-        words += [{"parameters.valid": 1, **word}] + [{}] * (Loader.WORD_CLOCKS - 1 + waits)
+        words += [{"parameters.valid": 1, **word}] + [{}] * (clocks - 1)
     return words
 
 
@@ -57,10 +94,16 @@ def quiet_codes(frames: int, channels: int, seed: int, width: int = WIDTH) -> np
 
 
 def run(
-    config: CodecConfig, words: list[Word], idle: int, banks: int = 2, frame_clocks: int = 0
+    config: CodecConfig,
+    words: list[Word],
+    idle: int,
+    banks: int = 2,
+    frame_clocks: int = 0,
+    loader: type[Loader] = QuickLoader,
 ) -> tuple[bytes, list[Word]]:
     core = Calibrated(config, banks, frame_clocks)
-    seen = play(core, [{**word, "o.ready": 1} for word in words] + [{"o.ready": 1}] * idle, OUT)
+    with patch("hw.calibrated.Loader", loader):
+        seen = play(core, [{**word, "o.ready": 1} for word in words] + [{"o.ready": 1}] * idle, OUT)
     return bytes(row["o.payload.data"] for row in seen if row["o.valid"]), seen
 
 
@@ -86,6 +129,42 @@ def test_bytes_are_the_codecs(channels: int, width: int, lanes: int, packet_fram
     assert not any(seen[-1][name] for name in COUNTERS)
     raw = [packet.raw for packet in packets_of(data)]
     assert len(raw) == 6 and any(raw[:-1]) == hard
+
+
+def with_peer_weight(weight: int) -> ParameterSet:
+    """The set with this start weight of peers' residuals."""
+    return pack(replace(TABLES, weights=np.array([*TABLES.weights[:-1], weight])), WIDTH, even=True)
+
+
+@pytest.mark.parametrize(
+    ("channels", "lanes", "weight", "frames"), [(5, 1, 1000, 60), (6, 2, -1000, 60), (8, 4, 0, 280), (40, 4, 990, 20)]
+)
+def test_bytes_with_peers(channels: int, lanes: int, weight: int, frames: int) -> None:
+    config = CodecConfig("calibrated", channels, WIDTH, 10, max(2, frames // 30), lanes, some_peers(channels, lanes))
+    codes, parameters = shared_codes(frames, channels, WIDTH).astype(np.uint16), with_peer_weight(weight)
+    words = [*loading(parameters, peers=config.peers), *frames_of(codes, lanes, 12)]
+    data, seen = run(config, words, 800, banks=4)
+    assert data == encode(codes, config, parameters=parameters)
+    assert data != encode(codes, replace(config, peers=()), parameters=parameters)
+    assert not any(seen[-1][name] for name in COUNTERS)
+
+
+def test_peers_come_with_every_set() -> None:
+    """None, some and others, one after the other: with none, no header bears a table of them."""
+    channels, lanes = 8, 2
+    config = CodecConfig("calibrated", channels, WIDTH, 4, 2, lanes, some_peers(channels, lanes))
+    tables = [(0,) * channels, config.peers, (0, 0, 0, 3, 0, 5, 2, 7), (0,) * channels]
+    codes = shared_codes(9 * len(tables), channels, WIDTH).astype(np.uint16)
+    words, expected = [], b""
+    for number, peers in enumerate(tables):
+        begin, parameters = 9 * number, with_peer_weight(300 * number - 200)
+        own = codes[begin : begin + 9]
+        words += [*loading(parameters, peers=peers), *frames_of(own, lanes, 12), *[{}] * 400]
+        law = replace(config, peers=peers if any(peers) else ())
+        expected += encode(own, law, parameters=parameters, position=begin)
+    data, seen = run(config, words, 0)
+    assert data == expected
+    assert not any(seen[-1][name] for name in COUNTERS)
 
 
 @pytest.mark.parametrize(("channels", "lanes", "packet_frames"), [(4, 4, 3), (2, 2, 5), (8, 4, 1)])
@@ -257,12 +336,13 @@ def test_a_lane_that_outgrows_its_codes_makes_its_packet_raw() -> None:
 def test_no_frame_begins_while_a_set_comes(late: int) -> None:
     """The first word comes with a frame or after it, with a set loaded, and recording enabled; frames are numbered."""
     config, period = CodecConfig("calibrated", 4, WIDTH, 50, 3, 4), 20
-    codes = quiet_codes(640, 4, 3)
+    codes = quiet_codes(470, 4, 3)
     samples = list(frames_of(codes, 4, period - 4))
-    before, other = [*loading(SET), *[{}] * 60], loading(OTHER, waits=10)
+    before = [*loading(SET, clocks=Loader.WORD_CLOCKS), *[{}] * 60]
+    other = loading(OTHER, clocks=Loader.WORD_CLOCKS + 5)  # a word waits while a frame is numbered
     words = [{}] * late + other[:1] + [{}] * 100 + other[1:]
     both = [{**sample, **word} for sample, word in zip(samples, words, strict=False)]
-    data, seen = run(config, [*before, *both, *samples[len(both) :]], 1500)
+    data, seen = run(config, [*before, *both, *samples[len(both) :]], 600, loader=Loader)
     loaded = [row["loaded"] for row in seen[len(before) :]]
     first = -(-loaded.index(1, loaded.index(0)) // period)  # the frame that begins when the set is whole
     expected = encode(codes[: int(late > 0)], config, parameters=SET)
@@ -272,9 +352,9 @@ def test_no_frame_begins_while_a_set_comes(late: int) -> None:
 def test_nothing_is_recorded_without_a_whole_set() -> None:
     config = CodecConfig("calibrated", 4, WIDTH, 5, 3, 4)
     samples = list(frames_of(quiet_codes(10, 4, 1), 4, 8))
-    damaged = loading(SET)
+    damaged = loading(SET, clocks=Loader.WORD_CLOCKS)
     damaged[40 * Loader.WORD_CLOCKS]["parameters.payload.value"] ^= 4
-    data, seen = run(config, [*samples, *damaged, *samples], 300)
+    data, seen = run(config, [*samples, *damaged, *samples], 300, loader=Loader)
     assert data == b"" and not any(row["loaded"] for row in seen)
 
 
@@ -287,6 +367,10 @@ def test_nothing_is_recorded_without_a_whole_set() -> None:
         (
             CodecConfig("calibrated", 4, 10, 5, lanes=2, peers=(0, 1, 0, 0)),
             "peers: that of channel 1 .* too near for 2 lanes",
+        ),
+        (
+            CodecConfig("calibrated", 8, 10, 5, lanes=4, peers=(0, 0, 0, 0, 4, 4, 3, 7)),
+            "peers: that of channel 6 stands 3 before it, which is too near for 4 lanes; give 4 or more",
         ),
         (CodecConfig("tiny", 2, 10, 5), "profile 'tiny'"),
     ],
