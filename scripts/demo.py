@@ -10,11 +10,13 @@ import json
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from amaranth.hdl import UnusedElaboratable
 from rich.console import Console
 from rich.table import Table
 
@@ -107,6 +109,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="place-and-route runs; the worst one counts")
     arguments = parser.parse_args()
     console = Console()
+    warnings.simplefilter("ignore", UnusedElaboratable)  # of cores that are only asked for their pace
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         console.print(f"recordings: {'real' if find('test') else 'synthetic (set SPIKEY_RECORDINGS for real ones)'}")
