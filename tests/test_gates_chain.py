@@ -27,6 +27,7 @@ SET, LATTICE = (shipped.default("calibrated", lattice=lattice) for lattice in (F
 WIDTH = 8  # loads three times as fast as 10
 TABLES = unpack(SET, WIDTH)
 OTHER = pack(replace(TABLES, start=TABLES.start + 40), WIDTH, even=True)
+STRANGE = pack(replace(TABLES, shifts=TABLES.shifts + 1), WIDTH, even=True)
 OUT = ["o.valid", "o.payload.data", "loaded", *COUNTERS]
 Word = dict[str, int]
 
@@ -350,11 +351,12 @@ def test_no_frame_begins_while_a_set_comes(late: int) -> None:
 
 
 def test_nothing_is_recorded_without_a_whole_set() -> None:
+    """None yet, one with a wrong word, one for gates with other shifts."""
     config = CodecConfig("calibrated", 4, WIDTH, 5, 3, 4)
     samples = list(frames_of(quiet_codes(10, 4, 1), 4, 8))
-    damaged = loading(SET, clocks=Loader.WORD_CLOCKS)
+    damaged, strange = (loading(parameters, clocks=Loader.WORD_CLOCKS) for parameters in (SET, STRANGE))
     damaged[40 * Loader.WORD_CLOCKS]["parameters.payload.value"] ^= 4
-    data, seen = run(config, [*samples, *damaged, *samples], 300, loader=Loader)
+    data, seen = run(config, [*samples, *damaged, *samples, *strange, *samples], 300, loader=Loader)
     assert data == b"" and not any(row["loaded"] for row in seen)
 
 

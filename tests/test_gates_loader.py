@@ -1,12 +1,14 @@
 """A parameter set on its way into the gates: whole ones arrive, others are refused; no table changes while in use."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hw.load import Table
 from hw.loader import NAME_WORDS, Loader
 from model.spec import shipped
-from model.spec.calibrated import image, unpack
+from model.spec.calibrated import image, pack, unpack
 from model.spec.config import CodecConfig
 from tests.simulate import play
 
@@ -40,8 +42,11 @@ def load(*images: np.ndarray) -> list[dict[str, int]]:
     return seen[CLOCKS - 1 :: CLOCKS]
 
 
-def test_every_word_goes_to_its_place() -> None:
-    seen = play(Loader(CONFIG, TABLES.shifts.tolist()), words(IMAGE), ["loaded", *OUT])
+@pytest.mark.parametrize("peers", [None, (0, 1, 0, 3)])
+def test_every_word_goes_to_its_place(peers: tuple[int, ...] | None) -> None:
+    """Gates that know peers take one more weight, and a table of them."""
+    config, whole = CodecConfig("calibrated", 4, WIDTH, peers=peers or ()), image(SET, WIDTH, peers)
+    seen = play(Loader(config, TABLES.shifts.tolist()), words(whole), ["loaded", *OUT])
     found: dict[int, list[int]] = {}
     for row in seen:
         write, table, address, value = (row[name] for name in OUT)
@@ -53,18 +58,27 @@ def test_every_word_goes_to_its_place() -> None:
         Table.EDGES: (TABLES.edges & 0xFFFF).tolist(),
         Table.POINTS: TABLES.points[1:].tolist(),
         Table.STEPS: steps.tolist(),
-        Table.WEIGHTS: (TABLES.weights[:-1] & 0xFFFF).tolist(),
+        Table.WEIGHTS: (TABLES.weights[: len(TABLES.weights) - (peers is None)] & 0xFFFF).tolist(),
         Table.START: [TABLES.start],
         Table.NAME: [SET.identifier >> 16 * n & 0xFFFF for n in range(NAME_WORDS)],
-            Table.SHIFTS: TABLES.shifts.tolist(),
+        Table.SHIFTS: TABLES.shifts.tolist(),
+        **({Table.PEERS: list(peers)} if peers else {}),
     }
-    assert [row["loaded"] for row in seen[CLOCKS - 1 :: CLOCKS]] == [0] * (len(IMAGE) - 1) + [1]
+    assert [row["loaded"] for row in seen[CLOCKS - 1 :: CLOCKS]] == [0] * (len(whole) - 1) + [1]
+
+
+def test_other_shifts_than_the_gates_have_are_refused() -> None:
+    """One, or the other; the next set is taken."""
+    first, second = TABLES.shifts.tolist()
+    others = [replace(TABLES, shifts=np.array(shifts)) for shifts in ((first, second + 1), (first + 1, second))]
+    images = [*(image(pack(tables, WIDTH, even=True), WIDTH) for tables in others), IMAGE]
+    assert [row["loaded"] for row in load(*images)] == [0] * (3 * len(IMAGE) - 1) + [1]
 
 
 def test_a_changed_word_is_refused_until_the_next_good_image() -> None:
     """Any word, the check's own among them."""
     damaged, size = [], len(IMAGE)
-    for at in (0, 256, 300, size - 3, size - 2, size - 1):
+    for at in (0, size - 3, size - 2, size - 1):
         damaged.append(IMAGE.copy())
         damaged[-1][at] ^= 1 << at % 16
     loaded = [row["loaded"] for row in load(*damaged, IMAGE, IMAGE[:9])]
@@ -72,7 +86,7 @@ def test_a_changed_word_is_refused_until_the_next_good_image() -> None:
 
 
 def test_half_an_image_is_refused_and_forgotten() -> None:
-    parts, size = (IMAGE[:-1], IMAGE[:-2], np.delete(IMAGE, 99)), len(IMAGE)
+    parts, size = (IMAGE[:-1], np.delete(IMAGE, 99)), len(IMAGE)
     loaded = [row["loaded"] for row in load(*(values for part in parts for values in (part, IMAGE)))]
     assert loaded == [flag for part in parts for flag in [0] * (len(part) + size - 1) + [1]]
 

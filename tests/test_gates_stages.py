@@ -117,3 +117,35 @@ def test_frame(channels: int, frames: int, interval: int) -> None:
     restarts = [m["code"] for m in marks if m["restart"] and m["sample"]]
     assert restarts == [s.position for s in slots if s.key and not s.dropped for _ in range(channels)]
     assert outputs[-1]["dropped_packets"] == len(drops)
+
+
+@pytest.mark.parametrize(("channels", "frames"), [(3, 2), (4, 1)])
+def test_samples_without_room_are_overruns(channels: int, frames: int) -> None:
+    """Each is counted, and costs its packet; in a packet's first sample it is as if no bank were free."""
+    config = CodecConfig(channels=channels, packet_frames=frames, key_interval=3)
+    size = channels * frames
+    hit = {2 * size, 5 * size + 1, 6 * size - 1, 9 * size + channels - 1, 10 * size, 13 * size - 1}  # samples
+    count = 16 * size
+    rows = [{"i.valid": 1, IN + "mark": int(n % channels == 0), "enable": 1, "room": 1} for n in range(count)]
+    rows += [{"enable": 1, "room": 1, "full": int(n > 0)} for n in range(4)]  # no sample comes
+    for n in hit:
+        rows[n + 1]["full"] = 1  # looked at a clock after the sample came
+    names = ["sample", "open", "key", "abort", "close", "frame"]
+    outputs = [OUT + "marks." + name for name in names]
+    seen = play(Frame(config, 1), rows, [*outputs, "dropped_packets", "overruns", "take"])
+    marks = [{name: row[OUT + "marks." + name] for name in names} for row in seen[Frame.LATENCY :]]
+    drops = {n // size for n in hit}
+    slots = [slot for slot, _ in Framer(config, drops).push(np.zeros((count // channels, channels), np.uint16))]
+    kept = [slot for slot in slots if not slot.dropped]
+    begun = [n for n in range(0, count, size) if n not in hit]
+    assert [n for n, mark in enumerate(marks) if mark["open"]] == begun
+    assert sum(row["take"] for row in seen) == len(begun)
+    assert [n for n, mark in enumerate(marks) if mark["close"]] == [(s.position + frames) * channels - 1 for s in kept]
+    first_hits = [min(n for n in hit if n // size == index) for index in sorted(drops)]
+    assert [n for n, mark in enumerate(marks) if mark["abort"]] == [n for n in first_hits if n % size]
+    assert all(marks[s.position * channels]["key"] == s.key for s in kept)
+    stored = {n for s in kept for n in range(s.position * channels, (s.position + frames) * channels)}
+    begins = {n for first in first_hits for n in range(first // size * size, first)}  # of packets given up
+    assert {n for n, mark in enumerate(marks) if mark["sample"]} == stored | begins
+    assert [n for n, mark in enumerate(marks) if mark["frame"]] == list(range(0, count, channels))
+    assert (seen[-1]["overruns"], seen[-1]["dropped_packets"]) == (len(hit), len(drops))
