@@ -60,13 +60,8 @@ class Design:
         """Fewest clocks from one sample to the next at which no channel returns too early."""
         return self.core().spacing
 
-    @property
-    def latency_bound(self) -> float:
-        """Clocks from a packet's first sample to its last byte at most, at the live mode's rate of frames."""
-        return self.bound(operating.DEFAULT_RATE, operating.LINK_BYTES)
-
     def bound(self, rate: float, clocks: float) -> float:
-        """The same at `rate` frames in so many clocks."""
+        """Clocks from a packet's first sample to its last byte at most, at `rate` frames in so many clocks."""
         return operating.worst_latency(self.config, rate, clocks, self.banks) * clocks
 
     @cached_property

@@ -10,7 +10,6 @@ from model.spec.config import CodecConfig
 from verif import cxxrtl, ledger, material, stimulus, toolchain
 from verif.design import Design
 
-FRAME_CLOCKS = round(operating.LINK_BYTES / operating.DEFAULT_RATE)  # a byte a clock
 PACKETS = 12
 
 
@@ -36,25 +35,27 @@ Maker = Callable[[CodecConfig, np.random.Generator], np.ndarray]
 
 @pytest.mark.parametrize("make", [uniform, storm])
 @pytest.mark.parametrize(
-    ("profile", "channels", "width"),
+    ("profile", "channels", "width", "link"),
     [
-        ("tiny", 1024, 10),
-        ("tiny", 1024, 12),
-        pytest.param("calibrated", 1024, 10, marks=pytest.mark.slow),
-        pytest.param("calibrated", 256, 10, marks=pytest.mark.slow),
+        ("tiny", 1024, 10, operating.LINK_BYTES),
+        ("tiny", 1024, 12, operating.LINK_BYTES),
+        pytest.param("calibrated", 1024, 10, operating.LINK_BYTES, marks=pytest.mark.slow),
+        pytest.param("calibrated", 256, 10, operating.LINK_BYTES, marks=pytest.mark.slow),
+        pytest.param("calibrated", 256, 10, 6_000_000, marks=pytest.mark.slow),
     ],
 )
-def test_worst_latency_of_the_live_mode(profile: str, channels: int, width: int, make: Maker) -> None:
+def test_worst_latency_of_the_live_mode(profile: str, channels: int, width: int, link: int, make: Maker) -> None:
     """At the rate of the link: from first sample to last byte, no packet takes longer than the bound, nor 1 ms."""
-    config = operating.live(profile, channels, width)
+    config = operating.live(profile, channels, width, link=link)
     design = Design(config)
-    bound = design.latency_bound
-    assert bound < operating.LIVE_LATENCY * operating.LINK_BYTES
+    frame_clocks = round(link / operating.DEFAULT_RATE)  # a byte a clock
+    bound = design.bound(operating.DEFAULT_RATE, link)
+    assert bound < operating.LIVE_LATENCY * link
     library = cxxrtl.build(toolchain.netlist(design.core()))
     for seed in range(3):
         rng = np.random.default_rng(seed)
         codes = make(config, rng)
-        words = stimulus.ready(stimulus.frames(codes, rng, spacing=design.spacing, frame_clocks=FRAME_CLOCKS))
+        words = stimulus.ready(stimulus.frames(codes, rng, spacing=design.spacing, frame_clocks=frame_clocks))
         words = ledger.drained(words, design, rng)
         simulator = cxxrtl.Simulator(library)
         simulator.play(stimulus.reset(2, rng))
@@ -62,7 +63,7 @@ def test_worst_latency_of_the_live_mode(profile: str, channels: int, width: int,
             simulator.play(stimulus.parameters(design.image(design.parameters)))
         trace = simulator.play(words)
         drops = ledger.check(ledger.read(words, design, design.parameters), trace, stalled=True)
-        measured = [packet.last - packet.packet.position * FRAME_CLOCKS for packet in trace.packets()]
+        measured = [packet.last - packet.packet.position * frame_clocks for packet in trace.packets()]
         print(f"seed {seed}: {max(measured)} of {bound:.0f} clocks; dropped {sorted(drops)}")
         assert len(measured) >= PACKETS // 2
         assert max(measured) <= bound, f"seed {seed}: {max(measured)} clocks; the bound is {bound:.0f}"

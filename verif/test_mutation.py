@@ -80,7 +80,7 @@ GATES = [
         Mutant(f"hw/{stage}.py", old, new, CALIBRATED)
         for stage, old, new in (
             ("calibrate", "lower << 1) + read_step.data", "lower << 1) + out.step"),
-            ("calibrate", "sample.frame & (age != QUICK_FRAMES)", "sample.frame"),
+            ("calibrate", "age_now < second_frames", "age_now <= second_frames"),
             ("lms", "saturate(weight + step, -WEIGHT.maximum, WEIGHT.maximum)", "weight + step"),
             ("lms", "round_half_up(total, shift) if shift", "(total >> shift) if shift"),
             ("lms", "Mux(error[1] ^ of[1], -pace, pace)", "Mux(error[1], -pace, pace)"),

@@ -73,23 +73,34 @@ def side_by_side(paths: list[Path], channels: int) -> np.ndarray:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("profile", CHAINS)
-@pytest.mark.parametrize("channels", [256, 1024])
-def test_side_by_side(profile: str, channels: int, paths: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("profile", "channels", "link"),
+    [
+        ("tiny", 256, operating.LINK_BYTES),
+        ("tiny", 1024, operating.LINK_BYTES),
+        ("calibrated", 256, operating.LINK_BYTES),
+        ("calibrated", 256, 6_000_000),
+        ("calibrated", 1024, operating.LINK_BYTES),
+    ],
+)
+def test_side_by_side(
+    profile: str, channels: int, link: int, paths: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     """As many channels as the platform has: `tiny` at a sample a clock, `calibrated` at the platform's rate.
 
     At that rate every byte has left 1 ms after the samples that it stands for.
     """
-    design = Design(operating.live(profile, channels, codes.LATTICE_WIDTH))
-    frame_clocks = 0 if profile == "tiny" else operating.LINK_BYTES // operating.DEFAULT_RATE
+    design = Design(operating.live(profile, channels, codes.LATTICE_WIDTH, link=link))
+    frame_clocks = 0 if profile == "tiny" else link // operating.DEFAULT_RATE
     recordings = side_by_side(paths, channels)
     run = through_the_gates(design, recordings, spacing=design.spacing, frame_clocks=frame_clocks)
     with capsys.disabled():
-        report(f"{channels} channels", run.clocks, run.seconds)
+        name = f"{profile}, {channels} channels, {link / 1e6:g} MHz"
+        report(name, run.clocks, run.seconds)
         if frame_clocks:
-            found = delays(run, design, frame_clocks) / operating.LINK_BYTES
+            found = delays(run, design, frame_clocks) / link
             shares = ", ".join(f"{share} %: {np.percentile(found, share) * 1e3:.3f} ms" for share in (0, 50, 99, 100))
-            print(f"{channels} channels: from a sample's acceptance to its packet's last byte: {shares}")
+            print(f"{name}: from a sample's acceptance to its packet's last byte: {shares}")
             assert found.max() < operating.LIVE_LATENCY
 
 
