@@ -1,22 +1,22 @@
-// Simulation models of the blocks whose models in yosys cannot be simulated with CXXRTL: pins with their
-// registers, the PLL (a wire), the large memory.
+// Simulation models of the blocks that yosys' own do not suit: pins with their registers, the PLL (a wire), the large
+// memory. HIGH and LOW of a pin are no ports of the device: what it drives while the clock is high, and while it is low.
 
 module SB_IO(
   input PACKAGE_PIN, LATCH_INPUT_VALUE, CLOCK_ENABLE, INPUT_CLK, OUTPUT_CLK, OUTPUT_ENABLE, D_OUT_0, D_OUT_1,
-  output D_IN_0, D_IN_1
+  output D_IN_0, D_IN_1, HIGH, LOW
 );
   parameter [5:0] PIN_TYPE = 0;
   parameter PULLUP = 0;
   parameter NEG_TRIGGER = 0;
   parameter IO_STANDARD = "SB_LVCMOS";
-  (* keep *) reg first_half = 0;
-  (* keep *) reg second_half = 0;
   reg in = 1;
+  reg out = 0;
   always @(posedge INPUT_CLK) in <= PACKAGE_PIN;
-  always @(posedge OUTPUT_CLK) first_half <= D_OUT_0;
-  always @(negedge OUTPUT_CLK) second_half <= D_OUT_1;
+  always @(posedge OUTPUT_CLK) out <= D_OUT_0;
   assign D_IN_0 = in;
   assign D_IN_1 = 1'b0;
+  assign HIGH = out;
+  assign LOW = PIN_TYPE[2] ? out : D_OUT_1;  // without bit 2 both edges drive; the falling one takes D_OUT_1 at once
 endmodule
 
 module SB_GB_IO(
