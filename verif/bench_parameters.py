@@ -6,7 +6,7 @@ import numpy as np
 from model.spec.parameters import ParameterSet
 from verif import stimulus
 from verif.bench import LOADING_CLOCKS, Bench
-from verif.parameters import sets
+from verif.parameters import sets, slower
 from verif.trace import Trace
 
 
@@ -69,6 +69,13 @@ async def a_damaged_set(dut, seed: int) -> None:
     at = (0, 1, -1, -2, -5, int(bench.rng.integers(len(each))))[seed]
     each[at, 0] ^= 1 << int(bench.rng.integers(16))
     await only_later(bench, words, sets(bench.config.width)["wild"])
+
+
+@cocotb.test()
+async def a_set_for_other_gates(dut) -> None:
+    """A whole set of other rates than those that the gates are built for is refused."""
+    bench = Bench(dut)
+    await only_later(bench, bench.image(slower(bench.config.width)), sets(bench.config.width)["wild"])
 
 
 @cocotb.test()

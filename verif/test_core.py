@@ -31,7 +31,7 @@ MODULES = {
     "two_lanes": (*SPACED, "bench_parameters", "bench_haste"),
     "one_lane": (*EVERY, "bench_parameters", "bench_haste", "bench_corner"),
 }
-QUICK = {("four_lanes", "bench_parity"), ("four_lanes", "bench_fault"), ("two_lanes", "bench_spaced")}
+QUICK = {("four_lanes", "bench_fault")}
 
 
 def cases() -> list:
