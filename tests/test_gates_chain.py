@@ -10,6 +10,7 @@ import pytest
 from amaranth.hdl import Array, Module, Mux, Signal
 
 from hw.calibrated import Calibrated
+from hw.emit_lanes import EmitLanes
 from hw.frame import COUNTERS
 from hw.loader import CHECK_WORDS, NAME_WORDS, Loader
 from hw.turns import SLOTS
@@ -18,6 +19,7 @@ from model.spec import range as range_spec
 from model.spec import scale, shipped
 from model.spec.calibrated import image, pack, unpack
 from model.spec.config import CodecConfig, ConfigError
+from model.spec.operating import PIPELINE_CLOCKS
 from model.spec.parameters import ParameterSet
 from tests.simulate import play
 from tests.streams import packets_of
@@ -198,6 +200,8 @@ def test_latency(lanes: int) -> None:
         found.append(next(n for n in range(last, len(seen)) if seen[n]["o.valid"]) - last)
     assert max(found) <= Calibrated.LATENCY
     assert max(found) == {1: 45, 2: 43, 4: 42}[lanes]
+    filled_up = SLOTS  # short frames
+    assert max(found) + filled_up + EmitLanes.PAUSE * lanes <= PIPELINE_CLOCKS
 
 
 @pytest.mark.parametrize("lanes", [1])
