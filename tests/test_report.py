@@ -128,7 +128,7 @@ def test_the_latest_arrival_at_cells_of_a_kind() -> None:
     text = json.dumps({"detailed_net_timings": nets})
     assert report.parse_latest_arrival("x.json", text, "_DSP") == 5.75
     assert report.parse_latest_arrival("x.json", text, "_RAM") is None
-    with pytest.raises(ReportError, match="x.json: has no 'detailed_net_timings'"):
+    with pytest.raises(ReportError, match=r"x\.json: has no 'detailed_net_timings'"):
         report.parse_latest_arrival("x.json", "{}", "_DSP")
 
 
