@@ -160,6 +160,7 @@ def build_bitstream(
             fmax_verified=flow.verified,
             clocks_per_sample=top.core.spacing,
             latency_clocks=top.core.latency,
+            clocks_per_packet=top.core.packet_clocks,
             tools=flow.versions(),
         )
         if not flow.verified:
@@ -201,7 +202,10 @@ def tidy(work: Path, flow: Flow) -> None:
 @click.option("--source", type=click.Choice(SOURCES), default="pattern", show_default=True)
 @click.option("--output", type=click.Choice(OUTPUTS), default="pmod", show_default=True)
 @click.option(
-    "--clock", "mhz", type=float, help="MHz. Default: the slowest that carries the samples; of tiny, the fastest."
+    "--clock",
+    "mhz",
+    type=float,
+    help="MHz. Default: the slowest that carries the samples; of tiny, and of Verilog, the fastest.",
 )
 @click.option("--peers", is_flag=True, help="For channels that have peers, loaded with the set (calibrated only).")
 @click.option("--seeds", type=click.IntRange(1, 99), default=5, show_default=True, help="Place-and-route runs.")
@@ -239,9 +243,10 @@ def main(
 ) -> None:
     """Build Spikey's core: a board's bitstream with a report, or Verilog."""
     if target == "verilog":
-        config = operating.live(profile, channels, width, rate)
+        link = operating.LINK_BYTES if mhz is None else round(mhz * 1e6)
+        config = operating.live(profile, channels, width, rate, link)
         if peers:
-            config = operating.live(profile, channels, width, rate, peers=any_peers(config))
+            config = operating.live(profile, channels, width, rate, link, any_peers(config))
         out = out or Path("build") / key(target, config).replace("/", "-")
         export_verilog(config, out, banks=int(banks), frame_clocks=frame_clocks)
         click.echo(f"{out / VERILOG} and {out / PORTS} written")

@@ -93,7 +93,10 @@ class Calibrated(wiring.Component):
                 f"{config.lanes} lanes; give {config.lanes} or more, or fewer lanes"
             )
         if config.channels % config.lanes:
-            raise ConfigError(f"lanes: {config.lanes} do not share {config.channels} channels evenly; give 1")
+            raise ConfigError(
+                f"channels: {config.channels} are not shared evenly by {config.lanes} lanes; "
+                f"give a multiple of {config.lanes}"
+            )
         if config.raw_bytes(config.packet_frames) > MOST_RAW_BYTES:
             raise ConfigError(f"packet_frames: {config.packet_frames} frames are too long for the store; give fewer")
         self.config = config

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from hw.calibrated import Calibrated
 from hw.compressor import Compressor
 from hw.frame import COUNTER_BITS, COUNTERS
+from hw.turns import END_ROUNDS, SLOTS
 from model.spec.config import CodecConfig, ConfigError
 
 CHAINS: Final = {"tiny": Compressor, "calibrated": Calibrated}
@@ -90,13 +91,18 @@ class Core(wiring.Component):
 
     @property
     def depth(self) -> int:
-        """Clocks after which a channel may return."""
-        return self.compressor.DEPTH
+        """Clocks after which a channel may return; behind a queue, the next one."""
+        return 1 if self.parameterised else self.compressor.DEPTH
 
     @property
     def spacing(self) -> int:
         """Fewest clocks from one sample to the next."""
         return self.compressor.spacing
+
+    @property
+    def packet_clocks(self) -> int:
+        """Clocks that a packet's end takes from the samples."""
+        return END_ROUNDS * SLOTS if self.parameterised else 0
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

@@ -39,7 +39,9 @@ class Ice40(Flow):
     def __init__(self, icetime: str | None) -> None:
         self.icetime = icetime
         self.verified = icetime is not None
-        self.judges = "nextpnr-ice40 and icetime, the smaller" if icetime else "nextpnr-ice40 alone"
+        self.judges = (
+            "nextpnr-ice40, icetime, and paths into multipliers, the slowest" if icetime else "nextpnr-ice40 alone"
+        )
 
     @classmethod
     def found(cls, *, unverified: bool) -> Self:

@@ -82,6 +82,7 @@ class Report:
     clocks_per_sample: int
     latency_clocks: int
     tools: Mapping[str, str]
+    clocks_per_packet: int = 0
     bitstream: Mapping[str, Any] | None = None
     violations: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -93,9 +94,9 @@ class Report:
 
     @property
     def realtime_channels(self) -> int:
-        """Channels of 19 531 Hz that the core takes at the board's clock, or at its fastest if that is slower."""
-        clock = min(self.fmax_mhz, self.clock_mhz) * 1e6
-        return int(clock / self.clocks_per_sample / DEFAULT_RATE)
+        """Channels of 19 531 Hz that such a core takes at the board's clock, or at its fastest if that is slower."""
+        frame = min(self.fmax_mhz, self.clock_mhz) * 1e6 / DEFAULT_RATE
+        return int((frame - self.clocks_per_packet / self.configuration["packet_frames"]) / self.clocks_per_sample)
 
     def figures(self) -> dict[str, float]:
         """The figures that a budget can limit."""

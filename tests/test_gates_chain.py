@@ -368,7 +368,7 @@ def test_nothing_is_recorded_without_a_whole_set() -> None:
     ("config", "words"),
     [
         (CodecConfig("calibrated", 4, 12, 5), "12 bits"),
-        (CodecConfig("calibrated", 6, 10, 5, lanes=4), "lanes: 4 do not share 6 channels"),
+        (CodecConfig("calibrated", 6, 10, 5, lanes=4), "channels: 6 are not shared evenly by 4 lanes"),
         (CodecConfig("calibrated", 1024, 10, 60, lanes=4), "packet_frames: 60"),
         (
             CodecConfig("calibrated", 4, 10, 5, lanes=2, peers=(0, 1, 0, 0)),

@@ -91,7 +91,7 @@ def a_report(*timings: Timing, clocks_per_sample: int = 1) -> Report:
     return Report(
         board="icebreaker",
         device="iCE40UP5K-SG48",
-        configuration={"profile": "tiny", "channels": 256, "width": 10},
+        configuration={"profile": "tiny", "channels": 256, "width": 10, "packet_frames": 8},
         usage={"logic_cells": Usage(2319, 5280)},
         timings=timings,
         clock_mhz=20.25,
@@ -138,6 +138,12 @@ def test_the_latest_arrival_at_cells_of_a_kind() -> None:
 def test_realtime_channels(fmax: float, clocks_per_sample: int, channels: int) -> None:
     made = a_report(Timing(1, fmax, fmax, "", ""), clocks_per_sample=clocks_per_sample)
     assert made.realtime_channels == channels
+
+
+def test_ends_of_packets_take_their_clocks() -> None:
+    made = a_report(Timing(1, 30.0, 30.0, "", ""))
+    made.clocks_per_packet = 16
+    assert made.realtime_channels == 1034  # 20.25 MHz / 19531 Hz - 16 / 8
 
 
 def test_the_table_shows_what_went_wrong() -> None:
