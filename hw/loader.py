@@ -2,8 +2,8 @@
 
 The image (`model.spec.calibrated.image`) comes as words of 16 bits: the tables in the order of `hw.load.Table`, the
 set's name and shifts, and a CRC-32 of all before. Only when the last word has come, the check agrees, and the shifts
-are those that the gates are built for, is the set `loaded`: the core records nothing before, and nothing again from
-the first word of the next image on.
+and peers are such as the gates are built for, is the set `loaded`: the core records nothing before, and nothing again
+from the first word of the next image on.
 """
 
 from collections.abc import Sequence
@@ -131,4 +131,8 @@ class Loader(wiring.Component):
             m.d.sync += suits.eq(1)
         with m.Elif(write & (part == Table.SHIFTS) & (value != Array(self.shifts)[address])):
             m.d.sync += suits.eq(0)
+        near = (value != 0) & (value < self.config.lanes)
+        if self.config.peers:
+            with m.Elif(write & (part == Table.PEERS) & (near | (value > address))):
+                m.d.sync += suits.eq(0)
         return m

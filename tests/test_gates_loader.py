@@ -75,6 +75,13 @@ def test_other_shifts_than_the_gates_have_are_refused() -> None:
     assert [row["loaded"] for row in load(*images)] == [0] * (3 * len(IMAGE) - 1) + [1]
 
 
+def test_peers_that_are_too_near_or_before_the_first_channel_are_refused() -> None:
+    config = CodecConfig("calibrated", 4, WIDTH, lanes=2, peers=(0, 0, 2, 0))
+    images = [image(SET, WIDTH, peers) for peers in ((0, 0, 0, 1), (0, 0, 3, 0), (0, 0, 2, 3))]
+    seen = play(Loader(config, TABLES.shifts.tolist()), words(*images), ["loaded"])
+    assert [row["loaded"] for row in seen[CLOCKS - 1 :: CLOCKS]] == [0] * (3 * len(images[0]) - 1) + [1]
+
+
 def test_a_changed_word_is_refused_until_the_next_good_image() -> None:
     """Any word, the check's own among them."""
     damaged, size = [], len(IMAGE)
