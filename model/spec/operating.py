@@ -74,7 +74,7 @@ def live(
     """Configuration for a link: the longest packet whose worst latency, with two banks, stays below 1 ms.
 
     Lanes are as few as the gates can do with: a sample of each lane every `CODER_CLOCKS` clocks at most. Key packets
-    come as often as the profile bears, see `model.spec.profiles`. `peers` are as in `CodecConfig`: they make key packets
+    come as often as the profile bears, see `model.spec.profiles`. `peers`, as in `CodecConfig`, make key packets
     longer.
 
     Raises
