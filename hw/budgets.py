@@ -1,4 +1,4 @@
-"""Limits on a build's figures, from `hw/budgets.json`: `board/profile/channels` -> figure -> direction -> limit."""
+"""Limits on a build's figures, from `hw/budgets.json`: `board/profile/channels[/peers]` -> figure -> direction -> limit."""
 
 import json
 from collections.abc import Callable, Mapping
