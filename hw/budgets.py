@@ -1,4 +1,4 @@
-"""Limits on a build's figures, from `hw/budgets.json`: `board/profile/channels`, if need be with `/peers` -> figure -> limits."""
+"""Limits on a build's figures, from `hw/budgets.json`: `board/profile/channels[/peers]` -> figure -> limits."""
 
 import json
 from collections.abc import Callable, Mapping
