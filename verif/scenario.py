@@ -91,7 +91,8 @@ def loading(design: Design, parameters: ParameterSet) -> np.ndarray:
 
 
 def _loading(design: Design, rng: np.random.Generator) -> np.ndarray:
-    """Words of a parameter set or some that make none, a pause, and words of a whole set; its host may not wait."""
+    """Words of a parameter set or some that make none, a pause or frames, and words of a whole set; its host may not
+    wait."""
     width = design.config.width
     first, last = (loading(design, each) for each in rng.choice(list(sets(width).values()), 2))
     kind = rng.choice(["whole", "half", "damaged", "offer"])
@@ -102,6 +103,9 @@ def _loading(design: Design, rng: np.random.Generator) -> np.ndarray:
     if kind == "offer":
         first = first[: int(rng.integers(1, 3))] | np.uint32(stimulus.ENABLE)
     pause = stimulus.idle(int(rng.choice([0, 3, 200])), rng)
+    if rng.random() < 0.5:
+        codes = MAKERS["noise"]((design.config.packet_frames, design.config.channels), width, rng)
+        pause = stimulus.frames(codes, rng, spacing=design.spacing, frame_clocks=design.frame_clocks)
     wait = rng.choice([design.drain_clocks, 1], p=[0.9, 0.1])
     return np.concatenate([first, pause, np.full(wait, last[0]), last])
 

@@ -85,7 +85,7 @@ GATES = [
             ("lms", "round_half_up(total, shift) if shift", "(total >> shift) if shift"),
             ("lms", "Mux(error[1] ^ of[1], -pace, pace)", "Mux(error[1], -pace, pace)"),
             ("scale", "round_half_up(total, spec.LOG_FRACTION)", "(total >> spec.LOG_FRACTION)"),
-            ("scale", "slow_step << gear_4", "slow_step << gear_3"),
+            ("scale", "round_half_up(now_4.fast, spec.DECAY_SHIFT)", "(now_4.fast >> spec.DECAY_SHIFT)"),
             ("scale", "Mux(opening_4, 0, saturate(fast", "Mux(0, 0, saturate(fast"),
             ("range", "Mux(outermost, limit,", "Mux(0, limit,"),
             ("range", "none.eq(below == above)", "none.eq(0)"),
@@ -105,8 +105,6 @@ GATES = [
             ("emit_lanes", "Word.LENGTH, Word.SIZES | lane", "Word.LENGTH, Word.SIZES"),
             ("packet_lanes", "+ emit.release + (self.codes.valid & marks.abort)", "+ emit.release"),
             ("loader", "last & agrees & suits", "last & suits"),
-            ("calibrated", "packet.room & turns.counted", "packet.room"),
-            ("calibrated", "& packet.empty", ""),
         )
     ),
 ]
