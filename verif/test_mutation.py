@@ -99,7 +99,6 @@ GATES = [
             ("turns", "Mux(queue.push & ~stored, 0, missed_now)", "0"),
             ("words", "leaves.eq(tail.held + carry)", "leaves.eq(tail.held)"),
             ("words", "(used + 7) >> 3", "used >> 3"),
-            ("words", "number[1] | (last & now.waits)", "number[1]"),
             ("describe", "beyond | (ends & (self.i.bytes > share))", "beyond"),
             ("describe", "Mux(token.sample, 1, token.code)", "1"),
             ("emit_lanes", "Word.LENGTH, Word.SIZES | lane", "Word.LENGTH, Word.SIZES"),
