@@ -1,7 +1,7 @@
 """What is known of stored packets, as the fields of their headers: a block RAM that `hw.emit_lanes` reads bytes of.
 
-A packet is known when its strings have ended; it is written down then, and where it begins, when it begins. Both is
-done while tokens that bear no sample pass, so that one port is enough.
+A packet is known when its strings have ended: it is written down in the round behind, and where it begins behind its
+first token. Nothing else is written in those clocks, so that one port is enough.
 """
 
 from enum import IntEnum
