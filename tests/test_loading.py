@@ -1,6 +1,7 @@
 """From the pins of the UART to packets at the PMOD: a set is loaded, samples are recorded, another set is loaded."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -32,8 +33,8 @@ def two_sets() -> tuple[ParameterSet, ParameterSet]:
     """A shipped set, and one with other weights."""
     first = shipped.default("calibrated")
     tables = calibrated.unpack(first, CONFIG.width)
-    tables.weights[0] -= 40
-    return first, calibrated.pack(tables, CONFIG.width, even=True)
+    other = replace(tables, weights=tables.weights - np.array([40, 0, 0]))
+    return first, calibrated.pack(other, CONFIG.width, even=True)
 
 
 class Bench:
