@@ -354,6 +354,18 @@ def test_no_frame_begins_while_a_set_comes(late: int) -> None:
     assert data == expected + encode(codes[first:], config, parameters=OTHER, position=first)
 
 
+def test_a_set_waits_until_packets_of_the_one_before_have_left() -> None:
+    """While the host takes nothing: the stored packet will leave with the name of the set that coded it."""
+    config, codes = CodecConfig("calibrated", 4, WIDTH, 5, 3, 4), quiet_codes(5, 4, 6)
+    record = [*loading(SET, clocks=Loader.WORD_CLOCKS), *[{}] * 30, *frames_of(codes, 4, 8), *[{}] * 120]
+    stalled = [*record, loading(OTHER)[0], *[{}] * 200]
+    with patch("hw.calibrated.Loader", Loader):
+        seen = play(Calibrated(config), [*stalled, *[{"o.ready": 1}] * 200], [*OUT, "o.payload.last"])
+    assert all(row["loaded"] for row in seen[len(record) : len(stalled)]) and not seen[-1]["loaded"]
+    sent = seen[len(stalled) :]
+    assert bytes(row["o.payload.data"] for row in sent if row["o.valid"]) == encode(codes, config, parameters=SET)
+
+
 def test_nothing_is_recorded_without_a_whole_set() -> None:
     """None yet, one with a wrong word, one for gates with other shifts."""
     config = CodecConfig("calibrated", 4, WIDTH, 5, 3, 4)
