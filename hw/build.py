@@ -86,7 +86,7 @@ def configuration(config: CodecConfig, **more: Any) -> dict[str, Any]:
     """The codec's configuration and `more`, as a report shows them; which peers there are is known when they are
     loaded.
     """
-    return {**vars(config), "peers": bool(config.peers), **more}
+    return {**vars(config), "peers": bool(config.peers), "links": bool(config.links), **more}
 
 
 def export_verilog(config: CodecConfig, out: Path, *, banks: int, frame_clocks: int) -> None:

@@ -9,9 +9,12 @@ from hypothesis.extra import numpy as hnp
 from model.codec.decompressor import Decoded
 from model.codec.packet import Packet, scan
 from model.spec import calibrate
+from model.spec import packet as spec
 from model.spec.config import CodecConfig
+from model.spec.packet import Link
 from model.spec.profiles import PROFILES
 
+CODED = ("tiny", "calibrated")  # the profiles of which there is a codec
 RARE = (511, 895)  # codes that the converter of the public recordings almost never gives
 Wave = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]  # of frame numbers in the shape of codes
 
@@ -74,6 +77,22 @@ def codes(draw: st.DrawFn, frames: int, channels: int, width: int) -> np.ndarray
 
 
 @st.composite
+def links(draw: st.DrawFn, channels: int) -> spec.Links:
+    """Partners of each channel of a stream of at least two, as near as the format allows; of one channel at least."""
+    strength = st.integers(-spec.MAX_CORRELATION, spec.MAX_CORRELATION).filter(bool)
+
+    def partners(channel: int, least: int = 0) -> tuple[Link, ...]:
+        near = range(max(0, channel - spec.MAX_DISTANCE), min(channels, channel + spec.MAX_DISTANCE + 1))
+        others = st.lists(
+            st.sampled_from(near).filter(channel.__ne__), min_size=least, max_size=spec.MOST_LINKS, unique=True
+        )
+        return tuple(Link(channel - other, draw(strength)) for other in draw(others))
+
+    sure = draw(st.integers(0, channels - 1))
+    return tuple(partners(channel, int(channel == sure)) for channel in range(channels))
+
+
+@st.composite
 def streams(draw: st.DrawFn, name: str) -> tuple[np.ndarray, CodecConfig]:
     """Frames of codes and a configuration of a profile for them."""
     profile, width, channels = PROFILES[name], draw(st.integers(8, 16)), draw(st.integers(1, 8))
@@ -81,6 +100,7 @@ def streams(draw: st.DrawFn, name: str) -> tuple[np.ndarray, CodecConfig]:
     if profile.peers and draw(st.booleans()):
         some = tuple(draw(st.integers(0, channel)) for channel in range(channels))
         peers = some if any(some) else ()
+    linked = profile.links and channels > 1 and draw(st.booleans())
     config = CodecConfig(
         name,
         channels,
@@ -89,6 +109,7 @@ def streams(draw: st.DrawFn, name: str) -> tuple[np.ndarray, CodecConfig]:
         key_interval=draw(st.integers(1, 5)),
         lanes=draw(st.sampled_from(profile.lanes)),
         peers=peers,
+        links=draw(links(channels)) if linked else (),
     )
     return draw(codes(draw(st.integers(1, 120)), channels, width)), config
 

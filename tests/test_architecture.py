@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from streams import CODED
 
 from hw.core import CHAINS
 from model.spec.profiles import PROFILES
@@ -103,7 +104,7 @@ def test_a_wrong_import_is_noticed(where: str, text: str) -> None:
     assert len(wrong_imports(where, text)) == 1
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", CODED)
 def test_every_stage_has_its_rooms(profile: str) -> None:
     for stage in PROFILES[profile].stages:
         gates = (f"hw/{stage}.py",) if profile in CHAINS else ()
@@ -117,9 +118,9 @@ def test_no_file_holds_two_ideas() -> None:
 
 
 def run_python(code: str, **environment: str) -> str:
-    """What a fresh interpreter, with the checkout as its working directory, prints."""
+    """What a fresh interpreter, with the checkout as its working directory, prints; it is told of `CODED`."""
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", f"CODED = {CODED}\n{code}"],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
@@ -139,9 +140,8 @@ import numpy as np
 from model.codec.compressor import encode
 from model.codec.decompressor import decode
 from model.spec.config import CodecConfig
-from model.spec.profiles import PROFILES
 frames = np.arange(40, dtype=np.uint16).reshape(20, 2)
-for profile in PROFILES:
+for profile in CODED:
     assert (decode(encode(frames, CodecConfig(profile, channels=2))).frames == frames).all()
 print(*(name for name in absent if sys.modules[name] is not None))
 """
@@ -160,7 +160,7 @@ from model.spec.config import CodecConfig
 from model.spec.profiles import PROFILES
 
 random = np.random.default_rng(0)
-for profile in PROFILES.values():
+for profile in map(PROFILES.get, CODED):
     peers = (0, 1, 0) if profile.peers else ()
     config = CodecConfig(profile.name, 3, packet_frames=16, key_interval=3, lanes=profile.lanes[-1], peers=peers)
     frames = random.integers(500, 520, (64, 3), np.uint16)
@@ -204,6 +204,6 @@ def test_the_law_compiles_to_integers_only(tmp_path: Path) -> None:
     assert all(len(types) > 1 for types in compiled.values())
     assert answer["unused"] == ["control", "model.codec.arithmetic.floor_shift"]  # the others, as the chains call them
     names = {name.split("(")[0] for name in compiled}
-    assert {f"model.codec.{room}.{way}" for room in (*PROFILES, "raw") for way in ("encode", "decode")} <= names
-    stages = {stage for profile in PROFILES.values() for stage in profile.stages} - {"frame", "packet"}
+    assert {f"model.codec.{room}.{way}" for room in (*CODED, "raw") for way in ("encode", "decode")} <= names
+    stages = {stage for profile in CODED for stage in PROFILES[profile].stages} - {"frame", "packet"}
     assert {name.split(".")[2] for name in names if name.count(".") == 3} >= stages | {"arithmetic", "bits"}

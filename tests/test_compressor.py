@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from streams import lost_frames, noise, packets_of, streams
+from streams import CODED, lost_frames, noise, packets_of, streams
 
 from model.codec.compressor import Compressor, encode
 from model.codec.decompressor import Decompressor, Gap, blocks, decode
@@ -14,13 +14,13 @@ from model.spec import shipped
 from model.spec.config import CodecConfig, ConfigError
 from model.spec.profiles import PROFILES
 
-every_profile = pytest.mark.parametrize("profile", PROFILES)
+every_profile = pytest.mark.parametrize("profile", CODED)
 
 
 def overhead(packet: Packet, config: CodecConfig) -> int:
     """Bytes of a packet that are not payload."""
-    named = PROFILES[config.profile].parameterised
-    return spec.overhead_bytes(key=packet.shape is not None, parameter_set=named, peers=len(config.peers))
+    named, peers, links = PROFILES[config.profile].parameterised, len(config.peers), spec.links_bytes(config.links)
+    return spec.overhead_bytes(key=packet.shape is not None, parameter_set=named, peers=peers, links=links)
 
 
 @every_profile
@@ -35,7 +35,7 @@ def test_round_trip(profile: str, data: st.DataObject, position: int, jobs: int)
     assert (decoded.gaps, decoded.damage, decoded.origin) == ([], [], position % 2**32)
     shape = decoded.shape
     assert (shape.profile, shape.channels, shape.width) == (config.profile, config.channels, config.width)
-    assert (shape.lanes, shape.peers) == (config.lanes, config.peers)
+    assert (shape.lanes, shape.peers, shape.links) == (config.lanes, config.peers, config.links)
 
 
 @every_profile

@@ -6,6 +6,7 @@ import pytest
 
 from model.spec import packet
 from model.spec.config import CodecConfig, ConfigError, find_profile, nearest
+from model.spec.packet import Link
 from model.spec.profiles import PROFILES, profile_by_number
 
 
@@ -47,6 +48,50 @@ def test_the_limits_themselves_are_valid(field: str, low: int, high: int) -> Non
 def test_peers_that_no_channel_has_are_refused() -> None:
     with pytest.raises(ConfigError, match="peers: no channel has one"):
         CodecConfig("calibrated", 2, peers=(0, 0))
+
+
+LINKS = ((Link(-2, 127),), (), (Link(2, 127), Link(1, -1)))
+
+
+def test_links_are_valid_where_the_profile_has_them() -> None:
+    config = CodecConfig("full", 3, lanes=4, links=LINKS)
+    assert CodecConfig.from_mapping(dataclasses.asdict(config)) == config
+    assert config.links == LINKS and isinstance(config.links[0][0], Link)
+    for profile in ("tiny", "calibrated"):
+        with pytest.raises(ConfigError, match=f"^links: profile '{profile}' has none; leave them out$"):
+            CodecConfig(profile, 3, links=LINKS)
+
+
+def test_links_reach_127_channels_either_way() -> None:
+    far = {0: (Link(-127, 1),), 127: (Link(127, 127), Link(-127, -127)), 254: (Link(127, -1),)}
+    links = tuple(far.get(channel, ()) for channel in range(300))
+    assert CodecConfig("spikey", 300, links=links).links is links
+    for distance in (128, -128):
+        links = tuple((Link(distance, 1),) if channel == 150 else () for channel in range(300))
+        with pytest.raises(
+            ConfigError, match=f"channel 150 has a partner {distance} channels before it; give -127 to 127"
+        ):
+            CodecConfig("spikey", 300, links=links)
+
+
+@pytest.mark.parametrize(
+    ("links", "fault"),
+    [
+        (LINKS[:2], "2 values for 3 channels; give one each"),
+        (((), (), ()), "no channel has one; leave them out"),
+        (((), (Link(0, 1),), ()), "channel 1 is its own partner"),
+        (((), (Link(2, 1),), ()), "channel 1 has a partner 2 channels before it; give -1 to 1"),
+        (((), (Link(-2, 1),), ()), "channel 1 has a partner -2 channels before it; give -1 to 1"),
+        (((), (), (Link(1, 1), Link(2, 0))), "channel 2 has a partner of correlation 0; give -127 to 127, but not 0"),
+        (((), (), (Link(1, 128),)), "channel 2 has a partner of correlation 128"),
+        (((), (), (Link(1, -128),)), "channel 2 has a partner of correlation -128"),
+        (((), (), (Link(1, 1), Link(2, 1), Link(1, 2))), "channel 2 has a partner twice; give each once"),
+        (((), (), (Link(1, 1),) * 5), "channel 2 has 5; give at most 4"),
+    ],
+)
+def test_wrong_links_are_refused(links: packet.Links, fault: str) -> None:
+    with pytest.raises(ConfigError, match=f"^links: {fault}"):
+        CodecConfig("spikey", 3, links=links)
 
 
 def test_unknown_key_names_the_nearest() -> None:

@@ -4,11 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from streams import CODED
 
 from model.codec.compressor import encode
 from model.codec.packet import scan
 from model.spec import operating, packet
 from model.spec.config import CodecConfig, ConfigError
+from model.spec.packet import Link
 from model.spec.profiles import PROFILES
 
 SHAPES = [(1, 10), (2, 16), (3, 8), (64, 10), (256, 10), (256, 16), (1024, 10)]
@@ -54,15 +56,16 @@ def test_worst_latency_counts_fill_drain_and_pipeline() -> None:
     assert operating.worst_latency(config, 1000, 1_000_000) == pytest.approx(0.010 + drained + pipeline, rel=1e-12)
 
 
-def test_worst_latency_counts_the_parameter_set_and_the_peers() -> None:
+def test_worst_latency_counts_the_parameter_set_and_the_partners() -> None:
     alone = CodecConfig("calibrated", channels=8, width=10, packet_frames=10, lanes=2)
     helped = dataclasses.replace(alone, peers=(0, 1) * 4)
-    for config, more in ((alone, 8), (helped, 8 + 8)):
+    linked = CodecConfig("full", 8, 10, 10, lanes=2, links=((), (Link(1, 9), Link(-1, 9))) + ((Link(2, 9),),) * 6)
+    for config, more in ((alone, 8), (helped, 8 + 8), (linked, 8 + 1 + 8 * 2 * 2)):
         clocks = 12 + 4 + more + 1 + 100 + 4 + operating.PIPELINE_CLOCKS
         assert operating.worst_latency(config, 1000, 1_000_000) == pytest.approx(0.010 + clocks / 1e6, rel=1e-12)
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", CODED)
 @pytest.mark.parametrize(("channels", "width"), [(1, 10), (256, 10), (256, 16), (1024, 10)])
 @pytest.mark.parametrize("loud", [False, True])
 def test_no_live_packet_is_longer_than_the_latency_counts_on(

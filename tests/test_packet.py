@@ -6,11 +6,14 @@ import zlib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from streams import links as some_links
+from streams import packets_of
 
 from model.codec import packet
 from model.codec.packet import Damage, Packet, Shape, StreamError, build, parse, scan
 from model.spec import packet as spec
 from model.spec.config import CodecConfig
+from model.spec.packet import Link
 
 CONFIG = CodecConfig(channels=300, width=12, packet_frames=20)
 
@@ -119,6 +122,80 @@ def test_peers_that_no_channel_has_are_refused() -> None:
     data[26] = 0
     with pytest.raises(StreamError, match="none has one"):
         list(scan(resealed(bytes(data), 27)))
+
+
+LINKED = CodecConfig("spikey", 3, 10, links=((), (Link(1, 64), Link(-1, -127)), (Link(2, -1),)))
+
+
+def with_table(table: bytes, config: CodecConfig = LINKED) -> bytes:
+    """A key packet of `config` with this table instead of its own, and its checks right."""
+    data = build(config, 0, 20, key=True, raw=False, payload=b"payload", parameter_set=7)
+    head = data[:24] + table
+    return resealed(head + bytes(1 + len(b"payload") + 4), len(head))
+
+
+def test_bytes_of_a_table_of_links() -> None:
+    data = build(LINKED, 0, 20, key=True, raw=False, payload=b"", parameter_set=7)
+    assert data[12:16] == bytes((0x12, 2, 0, 9 | 0xC0))
+    assert data[24:37] == bytes.fromhex("02 0000 0000 0140 ff81 02ff 0000")
+    assert len(data) == spec.overhead_bytes(key=True, parameter_set=True, links=13) == 37 + 1 + 4
+    assert spec.links_bytes(LINKED.links) == 13 and spec.links_bytes(()) == 0
+    assert len(build(LINKED, 0, 20, key=False, raw=False, payload=b"")) == spec.overhead_bytes(key=False, links=13)
+    shape = Shape("spikey", 3, 10, 1, 7, (), LINKED.links)
+    (found,) = packets_of(data)
+    assert found.shape == shape and str(shape).endswith(", 3 links")
+    assert shape.config(20, 4) == CodecConfig("spikey", 3, 10, 20, 4, links=LINKED.links)
+
+
+@given(st.data(), st.integers(2, 300), st.sampled_from(["spikey", "full"]))
+@settings(deadline=None, derandomize=True, max_examples=50)
+def test_links_are_read_as_they_were_written(data: st.DataObject, channels: int, profile: str) -> None:
+    config = CodecConfig(profile, channels, links=data.draw(some_links(channels)))
+    coded = build(config, 5, 6, key=True, raw=True, payload=b"12", parameter_set=1)
+    (found,) = scan(coded)
+    assert isinstance(found, Packet) and found.shape is not None and bytes(found.payload) == b"12"
+    assert found.shape.config(config.packet_frames, 1) == config
+    for cut in range(0, len(coded), 1 + len(coded) // 50):
+        assert list(scan(coded[:cut])) == ([Damage(0, cut)] if cut else [])
+
+
+@pytest.mark.parametrize(
+    ("table", "fault"),
+    [
+        ("00", "room for 0 a channel, not 1 to 4"),
+        ("05" + "0140" * 15, "room for 5 a channel, not 1 to 4"),
+        ("01 0000 0000 0000", "no channel has one"),
+        ("02 0000 0000 0140 0000 0240 0000", "room for 2 a channel, but none has so many"),
+        ("02 0000 0000 0000 0140 0240 0140", "channel 1 is its own partner"),  # the first is left out
+        ("01 0000 0040 0000", "channel 1 is its own partner"),
+        ("01 0000 0100 0000", "channel 1 has a partner of correlation 0"),
+        ("01 0000 0180 0000", "channel 1 has a partner of correlation -128"),
+        ("01 0000 8001 0000", "channel 1 has a partner -128 channels before it"),
+        ("01 0000 0201 0000", "channel 1 has a partner 2 channels before it"),
+        ("01 0000 fe01 0000", "channel 1 has a partner -2 channels before it"),
+        ("02 0000 0000 0140 0120 0000 0000", "channel 1 has a partner twice"),
+    ],
+)
+def test_links_that_no_encoder_writes_are_refused(table: str, fault: str) -> None:
+    assert isinstance(next(scan(with_table(bytes.fromhex("01 0000 0140 0000")))), Packet)
+    with pytest.raises(StreamError, match=f"packet: links: {fault}; the encoder is at fault"):
+        list(scan(with_table(bytes.fromhex(table))))
+
+
+@pytest.mark.parametrize("table", ["", "01", "01 0000 0140 00", "04" + "0140" * 11, "ff"])
+def test_a_table_of_links_that_is_cut_off_is_damage(table: str) -> None:
+    head = build(LINKED, 0, 20, key=True, raw=False, payload=b"", parameter_set=7)[:24]
+    data = head + bytes.fromhex(table)
+    assert list(scan(data)) == [Damage(0, len(data))]
+
+
+def test_a_profile_has_peers_or_links_and_not_the_others() -> None:
+    """The same flag means either; a table of bytes is read as the profile says."""
+    data = bytearray(with_table(bytes.fromhex("00 01 00"), CodecConfig("calibrated", 3, 10, peers=(0, 1, 0))))
+    assert isinstance(next(scan(bytes(data))), Packet)
+    data[12] = 0x12
+    with pytest.raises(StreamError, match="room for 0 a channel"):
+        list(scan(resealed(bytes(data[:25] + data[27:]), 25)))
 
 
 @pytest.mark.parametrize(("at", "value"), [(2, 0x04), (2, 0x80), (7, 0)])

@@ -93,4 +93,4 @@ class Design:
         """The design that this simulation is about."""
         values = json.loads(os.environ[VARIABLE])
         config = values.pop("config")
-        return cls(CodecConfig(**{**config, "peers": tuple(config["peers"])}), **values)
+        return cls(CodecConfig(**{**config, "peers": tuple(config["peers"]), "links": ()}), **values)

@@ -59,7 +59,7 @@ def _of_shape(shape: Shape | None, embedded: list[ParameterSet], given: list[Par
     from model.spec import shipped
 
     if shape is None:
-        return dict.fromkeys(("profile", "lanes", "peers", "parameter_set", "set_is"))
+        return dict.fromkeys(("profile", "lanes", "peers", "links", "parameter_set", "set_is"))
     identifier, place = shape.parameter_set, None
     if identifier is not None:
         known = {
@@ -72,6 +72,7 @@ def _of_shape(shape: Shape | None, embedded: list[ParameterSet], given: list[Par
         "profile": shape.profile,
         "lanes": shape.lanes,
         "peers": sum(map(bool, shape.peers)),
+        "links": sum(map(len, shape.links)),
         "parameter_set": None if identifier is None else f"{identifier:016x}",
         "set_is": place,
     }

@@ -12,7 +12,7 @@ from model.codec.compressor import FOREVER
 from model.codec.packet import Damage, Packet, Shape, StreamError, scan
 from model.spec import packet as spec
 from model.spec import shipped
-from model.spec.config import MIN_WIDTH, CodecConfig, ConfigError
+from model.spec.config import MIN_WIDTH, ConfigError
 from model.spec.parameters import ParameterSet
 
 BATCH_SAMPLES = 1 << 22  # for each thread, planned at least before threads decode them together
@@ -254,7 +254,7 @@ class Decompressor:
             ends = np.full(shape.channels, FOREVER) if self._ends is None else np.asarray(self._ends, np.int64)
             if len(ends) != shape.channels:
                 raise StreamError(f"packet: {shape.channels} channels where {len(ends)} were expected")
-            config = CodecConfig(shape.profile, shape.channels, shape.width, 1, 1, shape.lanes, shape.peers)
+            config = shape.config(1, 1)
             try:
                 self._new_chain = chain.factory(config, self._parameters(shape), ends)
             except ConfigError as error:

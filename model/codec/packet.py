@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from model.spec import packet as spec
 from model.spec.config import CodecConfig, find_profile
-from model.spec.profiles import profile_by_number
+from model.spec.packet import Link
+from model.spec.profiles import Profile, profile_by_number
 
 
 class StreamError(ValueError):
@@ -60,12 +61,19 @@ class Shape:
     lanes: int
     parameter_set: int | None
     peers: tuple[int, ...] = ()
+    links: spec.Links = ()
 
     def __str__(self) -> str:
         named = "" if self.parameter_set is None else f", parameter set {self.parameter_set:016x}"
         paired = f", {sum(map(bool, self.peers))} peers" if self.peers else ""
-        return (
-            f"profile {self.profile}, channels {self.channels}, width {self.width}, lanes {self.lanes}{named}{paired}"
+        linked = f", {sum(map(len, self.links))} links" if self.links else ""
+        form = f"profile {self.profile}, channels {self.channels}, width {self.width}, lanes {self.lanes}"
+        return form + named + paired + linked
+
+    def config(self, packet_frames: int, key_interval: int) -> CodecConfig:
+        """The configuration of its stream, if packets have so many frames and key packets stand so far apart."""
+        return CodecConfig(
+            self.profile, self.channels, self.width, packet_frames, key_interval, self.lanes, self.peers, self.links
         )
 
 
@@ -103,6 +111,15 @@ class Damage:
     size: int
 
 
+def _links_table(links: spec.Links) -> bytes:
+    """The table of `links`; those of a channel that has less than another are filled up with zeros."""
+    if not links:
+        return b""
+    most = max(map(len, links))
+    entries = (link for own in links for link in (*own, *((0, 0),) * (most - len(own))))
+    return bytes((most, *(value & 0xFF for link in entries for value in link)))
+
+
 def build(
     config: CodecConfig,
     position: int,
@@ -118,37 +135,103 @@ def build(
     length = len(payload)
     head = _HEADER.pack(spec.SYNC, flags, position & 0xFFFFFFFF, frames, length & 0xFFFF, length >> 16)
     if key:
-        named, peers = parameter_set is not None, bool(config.peers)
+        named, peers = parameter_set is not None, bool(config.peers or config.links)
         shape = spec.shape(config.width, config.lanes, parameter_set=named, peers=peers)
         head += _KEY_HEADER.pack(spec.identity(find_profile(config.profile).number), config.channels - 1, shape)
         head += b"" if parameter_set is None else parameter_set.to_bytes(spec.PARAMETER_SET.bytes, "little")
-        head += bytes(config.peers)
+        head += bytes(config.peers) + _links_table(config.links)
     head += bytes((header_check(head),))
     body = head + payload
     return body + _PACKET_CHECK.pack(packet_check(body))
 
 
-def _shape(fields: tuple[int, ...], parameter_set: int | None, peers: tuple[int, ...]) -> Shape:
-    identity, channels, shape = fields
-    version, profile = identity >> 4, profile_by_number(identity & 15)
+class _Key(NamedTuple):
+    """What stands in a key packet behind the fields that all packets have; `links` is their table as it stands."""
+
+    identity: int
+    channels: int
+    shape: int
+    parameter_set: int | None
+    peers: tuple[int, ...]
+    links: memoryview
+
+
+def _key(data: memoryview, at: int) -> tuple[_Key, int] | None:
+    """What stands from `at` on, and the byte behind it; None if it is cut off. Its checks are still to be done."""
+    if at + spec.KEY_HEADER_BYTES >= len(data):
+        return None
+    identity, channels, shape = _KEY_HEADER.unpack_from(data, at)
+    channels += 1
+    at += spec.KEY_HEADER_BYTES
+    parameter_set, links = None, data[:0]
+    peers: tuple[int, ...] = ()
+    if shape & spec.SHAPE_PARAMETER_SET:
+        parameter_set = int.from_bytes(data[at : at + spec.PARAMETER_SET.bytes], "little")
+        at += spec.PARAMETER_SET.bytes
+    if shape & spec.SHAPE_PEERS:
+        profile = profile_by_number(identity & 15)
+        if profile is None or not profile.links:
+            peers = tuple(data[at : at + channels])
+            at += channels
+        elif at < len(data):
+            links = data[at : at + spec.LINKS.bytes + channels * data[at] * spec.LINK_BYTES]
+            at += spec.LINKS.bytes + channels * data[at] * spec.LINK_BYTES
+        else:
+            return None
+    return _Key(identity, channels, shape, parameter_set, peers, links), at
+
+
+def _check_peers(key: _Key, profile: Profile) -> None:
+    """Refuse peers that no encoder writes."""
+    if key.peers and not profile.peers:
+        raise StreamError(f"packet: peers in profile '{profile.name}'; get a newer release")
+    if key.peers and not any(key.peers):
+        raise StreamError("packet: says that channels have peers, but none has one; the encoder is at fault")
+    if any(distance > channel for channel, distance in enumerate(key.peers)):
+        raise StreamError("packet: a channel's peer stands before the first channel; the encoder is at fault")
+
+
+def _links(key: _Key, profile: Profile) -> spec.Links:
+    """The links of all channels, without the zeros behind them; refuses what no encoder writes."""
+    if not key.links:
+        return ()
+    most, values = key.links[0], struct.unpack(f"{len(key.links) - 1}b", key.links[1:])
+    if not 1 <= most <= profile.links:
+        raise StreamError(
+            f"packet: links: room for {most} a channel, not 1 to {profile.links}; the encoder is at fault"
+        )
+    size, found = most * spec.LINK_BYTES, []
+    for channel in range(key.channels):
+        own = values[channel * size : (channel + 1) * size]
+        links = [Link(*own[at : at + spec.LINK_BYTES]) for at in range(0, size, spec.LINK_BYTES)]
+        while links and links[-1] == (0, 0):
+            links.pop()
+        found.append(tuple(links))
+    fault = spec.links_fault(found, key.channels)
+    if fault is None and max(map(len, found)) < most:
+        fault = f"room for {most} a channel, but none has so many"
+    if fault is not None:
+        raise StreamError(f"packet: links: {fault.partition(';')[0]}; the encoder is at fault")
+    return tuple(found)
+
+
+def _shape(key: _Key) -> Shape:
+    version, profile = key.identity >> 4, profile_by_number(key.identity & 15)
     if version != spec.VERSION:
         raise StreamError(
             f"packet: format version {version}; this release reads version {spec.VERSION}, get a newer one"
         )
     if profile is None:
-        raise StreamError(f"packet: profile number {identity & 15} is not known; get a newer release")
-    if peers and not profile.peers:
-        raise StreamError(f"packet: peers in profile '{profile.name}'; get a newer release")
-    if peers and not any(peers):
-        raise StreamError("packet: says that channels have peers, but none has one; the encoder is at fault")
-    if any(distance > channel for channel, distance in enumerate(peers)):
-        raise StreamError("packet: a channel's peer stands before the first channel; the encoder is at fault")
-    if profile.parameterised != (parameter_set is not None):
+        raise StreamError(f"packet: profile number {key.identity & 15} is not known; get a newer release")
+    _check_peers(key, profile)
+    if profile.parameterised != (key.parameter_set is not None):
         raise StreamError(f"packet: profile '{profile.name}' and its parameter set do not fit; the encoder is at fault")
-    lanes = 1 << (shape >> 4 & 3)
+    lanes = 1 << (key.shape >> 4 & 3)
     if lanes not in profile.lanes:
         raise StreamError(f"packet: profile '{profile.name}' has no form with {lanes} lanes; get a newer release")
-    return Shape(profile.name, channels + 1, (shape & 15) + 1, lanes, parameter_set, peers)
+    return Shape(
+        profile.name, key.channels, (key.shape & 15) + 1, lanes, key.parameter_set, key.peers, _links(key, profile)
+    )
 
 
 def parse(data: memoryview, offset: int) -> Packet | None:
@@ -165,29 +248,19 @@ def parse(data: memoryview, offset: int) -> Packet | None:
     sync, flags, position, frames, length, length_high = _HEADER.unpack_from(data, offset)
     if sync != spec.SYNC:
         return None
-    start, fields, parameter_set = fixed, None, None
-    peers: tuple[int, ...] = ()
-    if flags & spec.FLAG_KEY:
-        if fixed + spec.KEY_HEADER_BYTES >= len(data):
-            return None
-        fields = _KEY_HEADER.unpack_from(data, fixed)
-        start += spec.KEY_HEADER_BYTES
-        if fields[2] & spec.SHAPE_PARAMETER_SET:
-            parameter_set = int.from_bytes(data[start : start + spec.PARAMETER_SET.bytes], "little")
-            start += spec.PARAMETER_SET.bytes
-        if fields[2] & spec.SHAPE_PEERS:
-            peers = tuple(data[start : start + fields[1] + 1])
-            start += len(peers)
+    found = _key(data, fixed) if flags & spec.FLAG_KEY else (None, fixed)
+    if found is None:
+        return None
+    key, start = found
     end = start + spec.HEADER_CHECK_BYTES + (length_high << 16 | length)
     if flags & spec.FLAGS_RESERVED or frames == 0 or end + spec.PACKET_CHECK_BYTES > len(data):
         return None
     (check,) = _PACKET_CHECK.unpack_from(data, end)
     if header_check(bytes(data[offset:start])) != data[start] or packet_check(data[offset:end]) != check:
         return None
-    shape = _shape(fields, parameter_set, peers) if fields else None
     size = end + spec.PACKET_CHECK_BYTES - offset
     payload = data[start + spec.HEADER_CHECK_BYTES : end]
-    return Packet(offset, size, position, frames, bool(flags & spec.FLAG_RAW), shape, payload)
+    return Packet(offset, size, position, frames, bool(flags & spec.FLAG_RAW), _shape(key) if key else None, payload)
 
 
 def _find_sync(view: memoryview, at: int) -> int:

@@ -111,8 +111,7 @@ class Container:
             interval += first is not None
         if first is None or first.shape is None:
             return None
-        shape = first.shape
-        return CodecConfig(shape.profile, shape.channels, shape.width, first.frames, interval, shape.lanes, shape.peers)
+        return first.shape.config(first.frames, interval)
 
     def shape(self, stream: int) -> Shape | None:
         """What the stream's first intact key packet says, or None if there is none."""

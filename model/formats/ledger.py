@@ -21,7 +21,7 @@ class Ledger:
     packet_headers, header_checks, packet_checks : int
         Fixed fields of headers, the header checks, and the packets' CRC-32s.
     parameter_set_names, peer_tables : int
-        What else stands in key packets.
+        What else stands in key packets: sets' names, and tables of peers or links.
     lane_lengths : int
         Lengths of lanes at the front of coded payloads.
     payload_coded, payload_raw : int
@@ -64,7 +64,8 @@ class Ledger:
         self.raw_packets += packet.raw
         self.packet_headers += fixed
         self.parameter_set_names += name
-        self.peer_tables += len(packet.shape.peers) * spec.PEER.bytes if packet.shape else 0
+        if packet.shape:
+            self.peer_tables += len(packet.shape.peers) * spec.PEER.bytes + spec.links_bytes(packet.shape.links)
         self.header_checks += spec.HEADER_CHECK_BYTES
         self.packet_checks += spec.PACKET_CHECK_BYTES
         self.lane_lengths += lane_lengths

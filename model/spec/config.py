@@ -52,6 +52,9 @@ class CodecConfig:
     peers : tuple of int
         For each channel, how many channels before it in the frame its peer stands, 1 to 255, or 0 if it has none; empty
         if no channel has a peer, never all 0.
+    links : tuple of tuple of Link
+        For each channel, up to `profile.links` partners, none twice; empty if no channel has one, never all empty. See
+        `model.spec.packet.Link`.
 
     Raises
     ------
@@ -66,6 +69,7 @@ class CodecConfig:
     key_interval: int = 1
     lanes: int = 1
     peers: tuple[int, ...] = ()
+    links: packet.Links = ()
 
     def __post_init__(self) -> None:
         profile = find_profile(self.profile)
@@ -85,6 +89,7 @@ class CodecConfig:
             allowed = ", ".join(map(str, profile.lanes))
             raise ConfigError(f"lanes: {self.lanes} is not possible in profile '{self.profile}'; it has {allowed}")
         self._check_peers(profile)
+        self._check_links(profile)
         if self.raw_bytes(self.packet_frames) > packet.MAX_LENGTH:
             most = packet.MAX_LENGTH * 8 // (self.channels * self.width)
             raise ConfigError(
@@ -107,6 +112,15 @@ class CodecConfig:
                     f"peers: channel {channel} has its peer {distance} channels before it; "
                     f"give 0 to {min(channel, packet.MAX_PEER)}"
                 )
+
+    def _check_links(self, profile: Profile) -> None:
+        if not self.links:
+            return
+        if not profile.links:
+            raise ConfigError(f"links: profile '{self.profile}' has none; leave them out")
+        fault = packet.links_fault(self.links, self.channels)
+        if fault:
+            raise ConfigError(f"links: {fault}")
 
     def raw_bytes(self, frames: int) -> int:
         """Bytes of `frames` whole frames stored raw."""

@@ -54,7 +54,8 @@ def worst_latency(config: CodecConfig, rate: int = DEFAULT_RATE, link: int = LIN
     """
     fill = config.packet_frames / rate
     parameterised = find_profile(config.profile).parameterised
-    overhead = packet.overhead_bytes(key=True, parameter_set=parameterised, peers=len(config.peers))
+    peers, links = len(config.peers), packet.links_bytes(config.links)
+    overhead = packet.overhead_bytes(key=True, parameter_set=parameterised, peers=peers, links=links)
     clocks = overhead + config.raw_bytes(config.packet_frames)
     if link < 2 * rate * config.channels:
         clocks += (banks - 1) * -(-config.raw_bytes(config.packet_frames) // 4)
@@ -70,12 +71,13 @@ def live(
     rate: int = DEFAULT_RATE,
     link: int = LINK_BYTES,
     peers: tuple[int, ...] = (),
+    links: packet.Links = (),
 ) -> CodecConfig:
     """Configuration for a link: the longest packet whose worst latency, with two banks, stays below 1 ms.
 
     Lanes are as few as the gates can do with: a sample of each lane every `CODER_CLOCKS` clocks at most. Key packets
-    come as often as the profile bears, see `model.spec.profiles`. `peers`, as in `CodecConfig`, make key packets
-    longer.
+    come as often as the profile bears, see `model.spec.profiles`. `peers` and `links`, as in `CodecConfig`, make
+    key packets longer.
 
     Raises
     ------
@@ -88,7 +90,7 @@ def live(
 
     def of(frames: int) -> CodecConfig:
         interval = max(1, rate // (found.live_keys * frames))
-        return CodecConfig(profile, channels, width, frames, interval, lanes, peers)
+        return CodecConfig(profile, channels, width, frames, interval, lanes, peers, links)
 
     frames = max(1, int(LIVE_LATENCY * rate) + 1)
     while frames > 1 and worst_latency(of(frames), rate, link) >= LIVE_LATENCY:
