@@ -31,7 +31,7 @@ PACKAGES = {
     "model.codec": {"numpy", "numba"},
     "model.formats": {"numpy"},
     "model.recordings": {"numpy"},
-    "model.training": {"numpy", "numba", "matplotlib"},
+    "model.training": {"numpy", "numba", "matplotlib", "torch", "pywt", "pydantic", "pydantic_core", "yaml", "optuna"},
     "model.bench": {"numpy", "rich"},
     "model.cli": {"numpy", "click", "rich", "yaml"},
     "hw": {"numpy", "amaranth", "amaranth_boards", "click", "rich"},

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from model.codec import calibrate, lms, raw, scale
+from model.codec import calibrate, lanes, lms, scale
 from model.codec import range as coding
 from model.codec.compiled import compiled
+from model.codec.lanes import Lanes
 from model.spec import calibrate as calibrate_spec
 from model.spec import lms as lms_spec
-from model.spec import packet as packet_spec
 from model.spec import scale as scale_spec
 from model.spec.calibrated import Tables
 
@@ -66,64 +66,39 @@ def encode(frames, first, age, ends, width, peers, tables, limits, state, residu
     """
     edges, shifts, steps, points, reciprocals = tables
     edge_limit, centre_limit, difference_limit, index_limit = limits
-    lanes, top = len(coders), (1 << width) - 1
-    for lane in range(lanes):
-        coders[lane, 0], coders[lane, 1], coders[lane, 2], coders[lane, 3] = coding.start()
-        coders[lane, 4] = lane * (out.size // lanes)
+    count = len(coders)
+    lanes.begin(coders, out.size)
     for frame in range(frames.shape[0]):
         lane = -1
         for channel in range(frames.shape[1]):
-            lane = lane + 1 if lane + 1 < lanes else 0
+            lane = lane + 1 if lane + 1 < count else 0
             residuals[channel] = 0
             if first + frame >= ends[channel]:
                 continue
             code = np.int64(frames[frame, channel])
             value = calibrate.centre(edges, code, centre_limit)
-            low, interval, count = coders[lane, 0], coders[lane, 1], coders[lane, 2]
-            held, at = coders[lane, 3], coders[lane, 4]
             if age + frame == 0:
-                low, interval, count, held, at = coding.encode_plain(low, count, held, out, at, code, width)
+                lanes.put_plain(coders, lane, out, code, width)
                 state[channel, lms.LAST] = value
-            else:
-                peer = residuals[channel - peers[channel]]  # its own, 0 as yet, if it has none
-                mu, octave, reciprocal = predict(state, channel, peer, reciprocals, edge_limit, index_limit)
-                even = coding.even_bits(octave)
-                begin = code >> even << even
-                end = begin + (1 << even)
-                lower = coding.position(edges[begin] - mu, reciprocal, octave)
-                upper = coding.position(edges[end] - mu, reciprocal, octave)
-                below = coding.bound(coding.cumulative(lower, points) if begin > 0 else 0, interval)
-                above = coding.bound(coding.cumulative(upper, points) if end <= top else coding.WHOLE, interval)
-                if above > below:
-                    low, interval, count, held, at = coding.encode(low, count, held, out, at, below, above)
-                    if even > 0:
-                        part = code - begin
-                        low, interval, count, held, at = coding.encode_even(
-                            low, interval, count, held, out, at, part, even
-                        )
-                else:
-                    below = coding.bound(coding.WHOLE, interval)
-                    low, interval, count, held, at = coding.encode(low, count, held, out, at, below, interval)
-                    low, interval, count, held, at = coding.encode_plain(low, count, held, out, at, code, width)
-                residuals[channel] = follow(
-                    state,
-                    channel,
-                    peer,
-                    value,
-                    mu,
-                    lower,
-                    upper,
-                    age + frame,
-                    shifts,
-                    steps,
-                    difference_limit,
-                    index_limit,
-                )
-            coders[lane, 0], coders[lane, 1], coders[lane, 2] = low, interval, count
-            coders[lane, 3], coders[lane, 4] = held, at
-    for lane in range(lanes):
-        low, count, held, at = coders[lane, 0], coders[lane, 2], coders[lane, 3], coders[lane, 4]
-        coders[lane, 4] = coding.finish(low, count, held, out, at)
+                continue
+            peer = residuals[channel - peers[channel]]  # its own, 0 as yet, if it has none
+            mu, octave, reciprocal = predict(state, channel, peer, reciprocals, edge_limit, index_limit)
+            lower, upper = lanes.put(coders, lane, out, code, mu, octave, reciprocal, edges, points, width)
+            residuals[channel] = follow(
+                state,
+                channel,
+                peer,
+                value,
+                mu,
+                lower,
+                upper,
+                age + frame,
+                shifts,
+                steps,
+                difference_limit,
+                index_limit,
+            )
+    lanes.finish(coders, out)
 
 
 @compiled
@@ -144,83 +119,45 @@ def decode(payload, starts, first, age, ends, width, peers, tables, guides, limi
     """
     edges, shifts, steps, points, reciprocals = tables
     edge_limit, centre_limit, difference_limit, index_limit = limits
-    lanes, top = len(readers), (1 << width) - 1
-    for lane in range(lanes):
-        value, ahead, word, at = coding.open_reader(payload, starts[lane], starts[lane + 1])
-        readers[lane, 0], readers[lane, 1], readers[lane, 2] = value, coding.ONES, ahead
-        readers[lane, 3], readers[lane, 4] = word, at
+    count = len(readers)
+    lanes.open_readers(readers, payload, starts)
     for frame in range(frames.shape[0]):
         lane = -1
         for channel in range(frames.shape[1]):
-            lane = lane + 1 if lane + 1 < lanes else 0
+            lane = lane + 1 if lane + 1 < count else 0
             residuals[channel] = 0
             if first + frame >= ends[channel]:
                 continue
-            rest, interval, ahead = readers[lane, 0], readers[lane, 1], readers[lane, 2]
-            word, at, end = readers[lane, 3], readers[lane, 4], starts[lane + 1]
-            place = rest >> ahead
-            if place >= interval:
+            end = starts[lane + 1]
+            if age + frame == 0:
+                code = lanes.get_plain(readers, lane, payload, end, width)
+                if code < 0:
+                    return False
+                state[channel, lms.LAST] = calibrate.centre(edges, code, centre_limit)
+                frames[frame, channel] = code
+                continue
+            peer = residuals[channel - peers[channel]]
+            mu, octave, reciprocal = predict(state, channel, peer, reciprocals, edge_limit, index_limit)
+            code = lanes.get(readers, lane, payload, end, mu, octave, reciprocal, edges, guides, points, width)
+            if code < 0:
                 return False
-            opening = escaped = age + frame == 0
-            code = peer = mu = octave = reciprocal = even = part = 0
-            if not opening:
-                peer = residuals[channel - peers[channel]]
-                mu, octave, reciprocal = predict(state, channel, peer, reciprocals, edge_limit, index_limit)
-                below, above = coding.bound(coding.WHOLE, interval), interval
-                even = coding.even_bits(octave)
-                escaped = place >= below
-                if not escaped:
-                    code, below, above = coding.find(
-                        place, even, top, edges, guides, mu, reciprocal, octave, points, interval
-                    )
-                rest, interval, ahead = coding.take(rest, ahead, below, above)
-                rest, ahead, word, at = coding.refill(rest, ahead, word, payload, at, end)
-                if even > 0 and not escaped:
-                    rest, interval, ahead, word, at, part = coding.take_even(
-                        rest, interval, ahead, word, payload, at, end, even
-                    )
-                    code += part
-            if escaped:
-                rest, ahead, word, at, code = coding.take_plain(rest, ahead, word, payload, at, end, width)
-                interval = coding.TOP
-            if code > top or part >> even > 0:
-                return False
-            value = calibrate.centre(edges, code, centre_limit)
-            if opening:
-                state[channel, lms.LAST] = value
-            else:
-                begin = code >> even << even
-                lower = coding.position(edges[begin] - mu, reciprocal, octave)
-                upper = coding.position(edges[begin + (1 << even)] - mu, reciprocal, octave)
-                residuals[channel] = follow(
-                    state,
-                    channel,
-                    peer,
-                    value,
-                    mu,
-                    lower,
-                    upper,
-                    age + frame,
-                    shifts,
-                    steps,
-                    difference_limit,
-                    index_limit,
-                )
+            lower, upper = lanes.positions(code, mu, octave, reciprocal, edges)
+            residuals[channel] = follow(
+                state,
+                channel,
+                peer,
+                calibrate.centre(edges, code, centre_limit),
+                mu,
+                lower,
+                upper,
+                age + frame,
+                shifts,
+                steps,
+                difference_limit,
+                index_limit,
+            )
             frames[frame, channel] = code
-            readers[lane, 0], readers[lane, 1], readers[lane, 2] = rest, interval, ahead
-            readers[lane, 3], readers[lane, 4] = word, at
-    return _ended(readers, payload, starts)
-
-
-@compiled
-def _ended(readers, payload, starts):
-    """Whether every lane's string ends where its reader stands."""
-    for lane in range(len(readers)):
-        begin, end = starts[lane], starts[lane + 1]
-        rest, ahead, at = readers[lane, 0], readers[lane, 2], readers[lane, 4]
-        if end > begin and not coding.finished(rest, ahead, at, payload, begin, end):
-            return False
-    return True
+    return lanes.ended(readers, payload, starts)
 
 
 class Calibrated:
@@ -230,15 +167,15 @@ class Calibrated:
     ----------
     width : int
     ends : ndarray of int64, shape (channels,)
-    lanes : int
+    lane_count : int
     peers : tuple of int
         As in `model.spec.config.CodecConfig`.
     tables : Tables
     """
 
-    def __init__(self, width: int, ends: np.ndarray, lanes: int, peers: tuple[int, ...], tables: Tables) -> None:
+    def __init__(self, width: int, ends: np.ndarray, lane_count: int, peers: tuple[int, ...], tables: Tables) -> None:
         channels, features = len(ends), len(tables.shifts)
-        self._width, self._ends, self._lanes = width, ends, lanes
+        self._width, self._ends = width, ends
         self._peers = np.array(peers or (0,) * channels, np.int64)
         self._start = tables.weights, tables.start
         points = np.append(tables.points, tables.points[-1])  # the last piece is flat
@@ -252,8 +189,7 @@ class Calibrated:
         )
         self._state = np.zeros((channels, 4 + 2 * features), np.int64)
         self._residuals = np.zeros(channels, np.int64)
-        self._lane_state = np.zeros((lanes, 5), np.int64)
-        self._out = np.zeros(0, np.uint8)
+        self._lanes = Lanes(lane_count, ends, width)
         self._age = 0  # frames since the last key packet began
 
     def restart(self) -> None:
@@ -261,18 +197,9 @@ class Calibrated:
         restart(self._state, *self._start)
         self._age = 0
 
-    def _used_lanes(self, frames: int, first: int) -> list[int]:
-        """The lanes that have samples in a packet."""
-        used = np.minimum(self._ends - first, frames) > 0
-        return [lane for lane in range(self._lanes) if used[lane :: self._lanes].any()]
-
     def encode(self, frames: np.ndarray, first: int, limit: int) -> bytes | None:
         """The coded form of a packet if it has less than `limit` bytes, or None; see `model.codec.chain.Chain`."""
-        longest = len(frames) * -(-len(self._ends) // self._lanes) * (coding.WORST_BITS + self._width)
-        room = longest // 8 + coding.SPARE_BYTES
-        if self._out.size < room * self._lanes:
-            self._out = np.zeros(room * self._lanes, np.uint8)
-        out, lanes = self._out[: room * self._lanes], self._lane_state
+        out = self._lanes.room(len(frames))
         encode(
             frames,
             first,
@@ -284,39 +211,21 @@ class Calibrated:
             self._limits,
             self._state,
             self._residuals,
-            lanes,
+            self._lanes.rows,
             out,
         )
         self._age += len(frames)
-        used = self._used_lanes(len(frames), first)
-        strings = [out[lane * room : lanes[lane, 4]] for lane in used]
-        shares = [raw.size(len(frames), first, self._ends[lane :: self._lanes], self._width) for lane in used]
-        bytes_each = packet_spec.lane_length_bytes(limit)
-        if sum(map(len, strings)) + bytes_each * (len(strings) - 1) >= limit:
-            return None
-        if any(len(string) > share for string, share in zip(strings, shares, strict=True)):
-            return None  # the gates have no more room for it
-        lengths = b"".join(len(string).to_bytes(bytes_each, "little") for string in strings[:-1])
-        return lengths + b"".join(string.tobytes() for string in strings)
+        return self._lanes.join(out, len(frames), first, limit)
 
     def decode(self, payload: np.ndarray, frames: np.ndarray, first: int, limit: int) -> bool:
         """Fill `frames` from a coded form; False if no encoder wrote it."""
-        used = self._used_lanes(len(frames), first)
-        bytes_each = packet_spec.lane_length_bytes(limit)
-        begin = bytes_each * (len(used) - 1)
-        if not used or begin > payload.size:
+        starts = self._lanes.split(payload, len(frames), first, limit)
+        if starts is None:
             return False
-        lengths = (payload[at : at + bytes_each].tobytes() for at in range(0, begin, bytes_each))
-        sizes = [int.from_bytes(length, "little") for length in lengths]
-        sizes.append(payload.size - begin - sum(sizes))
-        if min(sizes) <= 0:
-            return False
-        lane_sizes = np.zeros(self._lanes, np.int64)
-        lane_sizes[used] = sizes
         age, self._age = self._age, self._age + len(frames)
         return decode(
             payload,
-            np.concatenate([[0], np.cumsum(lane_sizes)]) + begin,
+            starts,
             first,
             age,
             self._ends,
@@ -327,6 +236,6 @@ class Calibrated:
             self._limits,
             self._state,
             self._residuals,
-            self._lane_state,
+            self._lanes.rows,
             frames,
         )

@@ -6,8 +6,10 @@ from typing import Protocol
 import numpy as np
 
 from model.codec.calibrated import Calibrated
+from model.codec.full import Full
+from model.codec.spikey import Spikey
 from model.codec.tiny import Tiny
-from model.spec import calibrated, shipped
+from model.spec import calibrated, full, shipped, spikey
 from model.spec.config import CodecConfig, ConfigError, find_profile
 from model.spec.parameters import ParameterSet
 
@@ -73,7 +75,14 @@ def factory(config: CodecConfig, parameters: ParameterSet | None, ends: np.ndarr
     ConfigError
         If the set does not fit profile or width.
     """
+    width, lanes = config.width, config.lanes
     if parameters is None:
-        return lambda: Tiny(config.width, ends)
-    tables = calibrated.unpack(parameters, config.width)
-    return lambda: Calibrated(config.width, ends, config.lanes, config.peers, tables)
+        return lambda: Tiny(width, ends)
+    if config.profile == spikey.PROFILE:
+        network = spikey.unpack(parameters, width)
+        return lambda: Spikey(width, ends, config.links, network)
+    if config.profile == full.PROFILE:
+        both = full.unpack(parameters, width)
+        return lambda: Full(width, ends, lanes, config.links, both)
+    tables = calibrated.unpack(parameters, width)
+    return lambda: Calibrated(width, ends, lanes, config.peers, tables)
