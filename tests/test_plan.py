@@ -1,5 +1,6 @@
 """What goes into which stream: peers where groups are split, code widths, parameter sets that fit or not."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,14 @@ from model.formats.plan import Plan, configure, plan
 from model.spec import operating, packet, shipped
 from model.spec.calibrated import unpack
 from model.spec.config import ConfigError
+from model.spec.packet import Link, Links
 
 
-def recording(folder: Path, name: str, samples: np.ndarray, peers: tuple[int, ...] = (), rate: int = 19531) -> Source:
+def recording(
+    folder: Path, name: str, samples: np.ndarray, peers: tuple[int, ...] = (), rate: int = 19531, links: Links = ()
+) -> Source:
     wav.write_wav(folder / name, samples, rate)
-    return Source(folder / name, name, peers)
+    return Source(folder / name, name, peers, links)
 
 
 def of_width(width: int, frames: int = 200) -> np.ndarray:
@@ -84,6 +88,67 @@ def test_a_live_stream_stays_in_time_with_its_peers() -> None:
     assert kept[2]
     with pytest.raises(ConfigError, match="peers: follows from the recordings"):
         configure("calibrated", 2, 10, 19531, options={"peers": (0, 1)})
+
+
+@pytest.fixture
+def without_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plans are made without a look at the profile's parameter sets."""
+    monkeypatch.setattr("model.formats.plan._parameters", lambda *_: None)
+
+
+@pytest.mark.usefixtures("without_sets")
+def test_links_of_a_group_become_those_of_its_streams(tmp_path: Path) -> None:
+    """Groups of stereo files as above; a link to a channel of another stream, or of none, goes, and so may a table."""
+    ahead, gone = Link(-2, 5), Link(2, 7)
+    group = [
+        recording(tmp_path, "wide0.wav", walk(40, 2, lattice=False), links=((Link(-6, 9), Link(-2, 1)), ())),
+        recording(tmp_path, "lattice0.wav", walk(40, 2), links=((gone, ahead), (Link(9, 3), Link(-1, -4), Link(1, 2)))),
+        recording(tmp_path, "lattice1.wav", walk(30, 2), (2, 1)),
+        recording(tmp_path, "wide1.wav", walk(40, 2, lattice=False), links=((), (Link(7, -8), Link(1, 2), Link(4, 1)))),
+    ]
+    for profile in ("spikey", "full"):
+        wide, lattice = (p.config for p in plan([group], profile=profile))
+        assert wide.links == ((Link(-2, 9),), (), (), (Link(3, -8), Link(1, 2))) and wide.peers == ()
+        assert lattice.links == ((ahead,), (Link(-1, -4), Link(1, 2)), (), ()) and lattice.peers == ()
+    assert [p.config.links for p in plan([group], profile="calibrated")] == [(), ()]
+    assert [p.config.links for p in plan([[group[0]], [group[2]]], profile="spikey")] == [(), ()]
+
+
+@pytest.mark.usefixtures("without_sets")
+def test_a_partner_that_is_too_far_away_is_none(tmp_path: Path) -> None:
+    far = {140: (Link(128, 1), Link(-128, 1)), 130: (Link(127, 2),), 20: (Link(-127, 3), Link(128, 1))}
+    links = tuple(far.get(channel, ()) for channel in range(300))
+    wide = recording(tmp_path, "wide.wav", walk(3, 300), links=links)
+    found = only(plan([[wide]], profile="full")).config.links
+    assert {channel: own for channel, own in enumerate(found) if own} == {130: (Link(127, 2),), 20: (Link(-127, 3),)}
+
+
+def test_links_must_be_one_a_channel(tmp_path: Path) -> None:
+    source = recording(tmp_path, "a.wav", walk(9, 2), links=((),))
+    with pytest.raises(ConfigError, match=r"a\.wav: links: 1 for 2 channels; give one each"):
+        plan([[source]], profile="spikey")
+
+
+def test_a_live_stream_stays_in_time_with_its_links() -> None:
+    """The weakest partners go first, those of all channels alike."""
+    kept = set()
+    for channels in (8, 256, 512, 700, 1000):
+        links = tuple(
+            tuple(Link(channel - (channel + n) % channels, 9) for n in range(1, 5)) for channel in range(channels)
+        )
+        near = tuple(tuple(link for link in own if abs(link.distance) < 128) for own in links)
+        config = configure("full", channels, 10, 19531, live=True, links=near)
+        assert operating.worst_latency(config, 19531) < operating.LIVE_LATENCY
+        most = max(map(len, config.links), default=0)
+        assert config.links == (tuple(own[:most] for own in near) if most else ())
+        if most < 4:
+            more = dataclasses.replace(config, links=tuple(own[: most + 1] for own in near))
+            assert operating.worst_latency(more, 19531) >= operating.LIVE_LATENCY
+        assert configure("full", channels, 10, 19531, links=near).links == near
+        kept.add(most)
+    assert {0, 4} < kept
+    with pytest.raises(ConfigError, match="links: follows from the recordings"):
+        configure("full", 2, 10, 19531, options={"links": ()})
 
 
 @pytest.mark.parametrize("width", [8, 12, 14, 16])

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -15,9 +15,11 @@ from model.formats import wav
 from model.formats.container import Container, Ledger, Source, pack
 from model.recordings import Mode
 from model.recordings import group as group_recordings
+from model.spec.config import find_profile
 
 ONE_KEY_PACKET: Final = {"key_interval": 1 << 32}  # no stream is long enough for a second one
 Progress = Callable[[int], None]
+T = TypeVar("T")
 
 
 def compare(
@@ -144,18 +146,27 @@ def bench(
                 progress(1)
         grouped = None
         if group is not None:
-            groups = grouped_sources(sources, group)
+            groups = grouped_sources(sources, group, find_profile(profile).links)
             grouped = measure(f"one container, group {group}", groups, profile, scratch, live=live, jobs=jobs)
     return results, grouped
 
 
-def grouped_sources(sources: Sequence[Source], mode: Mode) -> list[list[Source]]:
-    """`sources` in groups of simultaneous recordings, with their peers; `mode` as in `model.recordings.group`."""
+def grouped_sources(sources: Sequence[Source], mode: Mode, most: int = 0) -> list[list[Source]]:
+    """`sources` in groups of simultaneous recordings, with their partners; parameters: `model.recordings.group`."""
     by_path = {source.path: source for source in sources}
     groups = []
-    for stream in group_recordings(list(by_path), mode):
-        own = len(stream.peers) // len(stream.paths)
-        peers = [stream.peers[n * own : (n + 1) * own] for n in range(len(stream.paths))]
-        members = zip(stream.paths, peers, strict=True)
-        groups.append([dataclasses.replace(by_path[path], peers=helped) for path, helped in members])
+    for stream in group_recordings(list(by_path), mode, most):
+        peers, links = _shares(stream.peers, len(stream.paths)), _shares(stream.links, len(stream.paths))
+        groups.append(
+            [
+                dataclasses.replace(by_path[path], peers=peers[number], links=links[number])
+                for number, path in enumerate(stream.paths)
+            ]
+        )
     return groups
+
+
+def _shares(values: tuple[T, ...], files: int) -> list[tuple[T, ...]]:
+    """Values of all channels of so many files, file by file."""
+    own = len(values) // files
+    return [values[number * own : (number + 1) * own] for number in range(files)]

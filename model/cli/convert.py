@@ -79,11 +79,12 @@ def _compress(
     from model.bench import Figures, compare, grouped_sources
     from model.formats import disk
     from model.formats.container import Container, pack
+    from model.spec.config import find_profile
 
     disk.check_target(out, overwrite=force)
     options: dict[str, Any] = {key: chosen[key] for key in ("packet_frames", "key_interval", "lanes") if key in chosen}
     given = sources.parameter_sets([chosen["parameters"]] if "parameters" in chosen else [])
-    groups = grouped_sources(found, chosen["group"])
+    groups = grouped_sources(found, chosen["group"], find_profile(chosen["profile"]).links)
     samples = sum(source.path.stat().st_size // 2 for source in found)
     with tempfile.TemporaryDirectory(prefix=".spikey.", dir=out.parent) as scratch:
         beside = Path(scratch, out.name)

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from model.spec.parameters import ParameterSet
 
 CHUNK_SAMPLES: Final = 1 << 20  # of a file, read together: bounds memory
 TRIAL_SAMPLES: Final = 1 << 14  # in which a converter's widths, worth 2 %, show beyond doubt
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,14 @@ class Source:
     peers : tuple of int
         For each channel, how many channels before it in its group its peer stands, whose samples tell something of
         those at the same instant; 0 if it has none. Empty: no channel has one.
+    links : tuple of tuple of Link
+        For each channel, its partners in its group, for profiles that have links instead. Empty: no channel has one.
     """
 
     path: Path
     name: str
     peers: tuple[int, ...] = ()
+    links: packet.Links = ()
 
 
 @dataclass(frozen=True)
@@ -118,25 +122,40 @@ def _alike(group: Sequence[Recording]) -> Iterator[list[int]]:
     yield from found.values()
 
 
-def _group_peers(sources: Sequence[Source], group: Sequence[Recording]) -> list[int]:
-    """The peers of all channels of a group."""
-    found: list[int] = []
+def _of_group(sources: Sequence[Source], group: Sequence[Recording], field: str, nothing: T) -> list[T]:
+    """What the sources of a group say in `field` of all its channels; `nothing` where they say nothing."""
+    found: list[T] = []
     for source, recording in zip(sources, group, strict=True):
-        channels = recording.entry.channels
-        if source.peers and len(source.peers) != channels:
-            raise ConfigError(f"{source.path}: peers: {len(source.peers)} for {channels} channels; give one each")
-        found += source.peers or (0,) * channels
+        own, channels = getattr(source, field), recording.entry.channels
+        if own and len(own) != channels:
+            raise ConfigError(f"{source.path}: {field}: {len(own)} for {channels} channels; give one each")
+        found += own or (nothing,) * channels
     return found
 
 
-def _stream_peers(peers: Sequence[int], group: Sequence[Recording], members: Sequence[int]) -> tuple[int, ...]:
-    """The peers of a stream of `members` of a group; a peer that is in another stream, or too far away, is none."""
-    firsts = np.cumsum([0, *(recording.entry.channels for recording in group)]).tolist()
-    channels = [c for number in members for c in range(firsts[number], firsts[number + 1])]
-    place = {channel: at for at, channel in enumerate(channels)}
-    found = [at - place.get(channel - peers[channel], at) for at, channel in enumerate(channels)]
-    near = tuple(distance if distance <= packet.MAX_PEER else 0 for distance in found)
-    return near if any(near) else ()
+class _Partners:
+    """Peers and links of all channels of a group."""
+
+    def __init__(self, sources: Sequence[Source], group: Sequence[Recording]) -> None:
+        self._firsts = np.cumsum([0, *(recording.entry.channels for recording in group)]).tolist()
+        self._peers = _of_group(sources, group, "peers", 0)
+        self._links: list[tuple[packet.Link, ...]] = _of_group(sources, group, "links", ())
+
+    def of_stream(self, members: Sequence[int]) -> tuple[tuple[int, ...], packet.Links]:
+        """Those of a stream of `members`; one that is in another stream, or too far away, is none."""
+        channels = [c for number in members for c in range(self._firsts[number], self._firsts[number + 1])]
+        place = {channel: at for at, channel in enumerate(channels)}
+
+        def moved(channel: int, distance: int) -> int:
+            return place[channel] - place.get(channel - distance, place[channel])
+
+        found = [moved(channel, self._peers[channel]) for channel in channels]
+        peers = tuple(distance if distance <= packet.MAX_PEER else 0 for distance in found)
+        links = []
+        for channel in channels:
+            own = [packet.Link(moved(channel, distance), r) for distance, r in self._links[channel]]
+            links.append(tuple(link for link in own if 0 < abs(link.distance) <= packet.MAX_DISTANCE))
+        return peers if any(peers) else (), tuple(links) if any(links) else ()
 
 
 def _own_width(parameters: ParameterSet) -> int | None:
@@ -162,25 +181,28 @@ def configure(
     *,
     live: bool = False,
     peers: tuple[int, ...] = (),
+    links: packet.Links = (),
     options: Mapping[str, Any] | None = None,
 ) -> CodecConfig:
     """The configuration of a stream: an operating point, with `options` (fields of `CodecConfig`) over it.
 
-    A live stream whose peers would make its key packets late goes without them.
+    A live stream goes without peers, and with fewer links or none, where they would make its key packets late.
 
     Raises
     ------
     ConfigError
         If the result is not possible, or `options` names an unknown field or one that the recordings fix.
     """
-    for field in ("profile", "channels", "width", "peers"):
+    for field in ("profile", "channels", "width", "peers", "links"):
         if options and field in options:
             raise ConfigError(f"{field}: follows from the recordings and the profile; leave it out")
     base = (operating.live if live else operating.archive)(profile, channels, width, rate)
-    if peers and find_profile(profile).peers:
-        helped = dataclasses.replace(base, peers=peers)
-        if not live or operating.worst_latency(helped, rate) < operating.LIVE_LATENCY:
-            base = helped
+    found, most = find_profile(profile), max(map(len, links), default=0)
+    helped = [dataclasses.replace(base, peers=peers)] if found.peers and peers else []
+    for kept in range(most, 0, -1) if found.links else ():
+        helped.append(dataclasses.replace(base, links=tuple(own[:kept] for own in links)))
+    in_time = (one for one in helped if not live or operating.worst_latency(one, rate) < operating.LIVE_LATENCY)
+    base = next(in_time, base)
     return CodecConfig.from_mapping({**dataclasses.asdict(base), **(options or {})})
 
 
@@ -204,25 +226,27 @@ def plan(
     FormatError
         If a recording cannot be read.
     ConfigError
-        If profile, options or peers are not possible, or the parameter set does not fit a recording.
+        If profile, options or partners are not possible, or the parameter set does not fit a recording.
     """
     found = []
     for sources in groups:
         group = [_look(source) for source in sources]
-        peers = _group_peers(sources, group)
+        partners = _Partners(sources, group)
         for numbers in _alike(group):
             mapping = _mapping([group[n] for n in numbers], parameters)
             members = tuple(
                 dataclasses.replace(group[n], entry=dataclasses.replace(group[n].entry, mapping=mapping))
                 for n in numbers
             )
+            peers, links = partners.of_stream(numbers)
             config = configure(
                 profile,
                 sum(m.entry.channels for m in members),
                 mapping.width,
                 members[0].entry.rate,
                 live=live,
-                peers=_stream_peers(peers, group, numbers),
+                peers=peers,
+                links=links,
                 options=options,
             )
             found.append(Plan(members, config, _parameters(members, config, parameters)))

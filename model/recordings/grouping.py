@@ -2,12 +2,12 @@
 
 Channels recorded together share a little noise and some spikes, so the differences of neighbouring samples correlate
 at lag 0. Measured on 433 recordings of one set, 751 pairs of equal length: 174 pairs have |r| of 0.039 to 0.5, all
-others below 0.0121, and no recording has more than one partner. 0.025 lies in the middle of that gap. By chance, |r|
-of two recordings of `n` frames exceeds `6 / sqrt(n)` once in 5e8 pairs; that bound rules where recordings are short.
+others below 0.0121, and no recording has more than one partner. The threshold of `model.recordings.topology` lies in
+that gap.
 
 A stream is a connected component of what correlates: recordings of more than two electrodes at one instant need not
 all correlate with each other, and belong together nevertheless. A channel's peer is the earlier channel of the stream
-that correlates most with it, among those of recordings as long as its own.
+that correlates most with it, among those of recordings as long as its own; its links are more, and may lead either way.
 """
 
 import dataclasses
@@ -19,11 +19,10 @@ from typing import Final, Literal
 import numpy as np
 
 from model.formats import wav
-from model.spec.packet import MAX_PEER
+from model.recordings.topology import find_links, threshold
+from model.spec.packet import MAX_PEER, Link, Links
 
 Mode = Literal["none", "auto", "all"]
-LEAST_CORRELATION: Final = 0.025
-LEAST_SIGMAS: Final = 6
 _BLOCK_SAMPLES: Final = 1 << 22  # of differences in memory together
 
 
@@ -38,15 +37,13 @@ class Stream:
     peers : tuple of int
         For each channel, how many channels before it its peer stands, at most `model.spec.packet.MAX_PEER`; 0 if it
         has none. Empty if no channel has one.
+    links : tuple of tuple of Link
+        Partners of each channel, the one that tells most first. Empty if no channel has one.
     """
 
     paths: tuple[Path, ...]
     peers: tuple[int, ...] = ()
-
-
-def threshold(frames: int) -> float:
-    """The least |r| of two recordings of `frames` frames that belong together."""
-    return max(LEAST_CORRELATION, LEAST_SIGMAS / max(1, frames) ** 0.5)
+    links: Links = ()
 
 
 def _correlate(differences: Callable[[int, int], np.ndarray], step: int, frames: int) -> np.ndarray:
@@ -153,18 +150,20 @@ def _classes(kinds: Sequence[Hashable]) -> list[list[int]]:
     return list(found.values())
 
 
-def _stream(paths: Sequence[Path], lengths: Sequence[int], channels: int) -> Stream:
-    """A stream of recordings of these lengths, with its peers."""
+def _stream(paths: Sequence[Path], lengths: Sequence[int], channels: int, most: int) -> Stream:
+    """A stream of recordings of these lengths, with its peers and, if `most` is not 0, its links."""
     peers = [0] * (channels * len(paths))
+    links: list[tuple[Link, ...]] = [()] * (channels * len(paths))
     for members in _classes(lengths):
         places = [number * channels + channel for number in members for channel in range(channels)]
-        found = find_peers([paths[n] for n in members], channels, lengths[members[0]], places)
-        for place, peer in zip(places, found, strict=True):
-            peers[place] = peer
-    return Stream(tuple(paths), tuple(peers) if any(peers) else ())
+        alike, frames = [paths[n] for n in members], lengths[members[0]]
+        found = find_peers(alike, channels, frames, places), find_links(alike, channels, frames, places, most)
+        for place, peer, own in zip(places, *found, strict=True):
+            peers[place], links[place] = peer, own
+    return Stream(tuple(paths), tuple(peers) if any(peers) else (), tuple(links) if any(links) else ())
 
 
-def group(paths: Sequence[Path], mode: Mode) -> list[Stream]:
+def group(paths: Sequence[Path], mode: Mode, most: int = 0) -> list[Stream]:
     """Divide recordings into those that go into one stream, in the order of the first of each.
 
     Parameters
@@ -172,7 +171,9 @@ def group(paths: Sequence[Path], mode: Mode) -> list[Stream]:
     paths : sequence of Path
         WAV files.
     mode : {'none', 'auto', 'all'}
-        Each alone, without peers; those of equal format and length whose differences correlate; all of equal format.
+        Each alone, without partners; those of equal format and length whose differences correlate; all of equal format.
+    most : int
+        Links that a channel may have: `links` of a profile. Without any none are looked for.
 
     Raises
     ------
@@ -196,6 +197,6 @@ def group(paths: Sequence[Path], mode: Mode) -> list[Stream]:
             linked = np.abs(r) >= threshold(frames)
             streams += [[members[n] for n in component] for component in _components(linked)]
     return [
-        _stream([paths[n] for n in members], [len(found[n].samples) for n in members], kinds[members[0]].channels)
+        _stream([paths[n] for n in members], [len(found[n].samples) for n in members], kinds[members[0]].channels, most)
         for members in sorted(streams)
     ]
