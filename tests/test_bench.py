@@ -5,11 +5,14 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from model import bench, cli
+from model.formats import wav
 from model.formats.container import Container, Source, pack
 from model.recordings import synthesise
+from model.spec.packet import Link
 
 PARTS = ("container", "packet_headers", "header_checks", "packet_checks", "payload_coded", "payload_raw", "damaged")
 
@@ -39,6 +42,18 @@ def test_every_figure_is_that_of_the_files(sources: list[Source], tmp_path: Path
     pack(bench.grouped_sources(sources, "auto"), tmp_path / "all.spk", profile="tiny")
     assert grouped.figures.bytes == (tmp_path / "all.spk").stat().st_size
     assert len(Container.open(tmp_path / "all.spk").streams) == 2
+
+
+def test_sources_have_the_partners_of_their_channels(tmp_path: Path) -> None:
+    same = np.random.default_rng(1).normal(0, 1000, (9000, 2)).astype(np.int16)
+    for name in ("a.wav", "b.wav"):
+        wav.write_wav(tmp_path / name, same, 19531)
+    sources = [Source(tmp_path / name, name) for name in ("a.wav", "b.wav")]
+    ((a, b),) = bench.grouped_sources(sources, "auto", 4)
+    assert (a.peers, b.peers) == ((0, 0), (2, 2))
+    assert (a.links, b.links) == (((Link(-2, 127),),) * 2, ((Link(2, 127),),) * 2)
+    assert [source.links for (source,) in bench.grouped_sources(sources, "none", 4)] == [(), ()]
+    assert [source.links for source in bench.grouped_sources(sources, "auto")[0]] == [(), ()]
 
 
 def test_the_total_is_the_sum(sources: list[Source]) -> None:

@@ -59,7 +59,7 @@ MANY = [
     (("compress", "one.wav", "--config", "none.yaml"), 1, "none.yaml: is not a file; give a YAML file"),
     (("compress", "one.wav", "--config", "session"), 1, "session: is not a file; give a YAML file"),
     (("compress", "one.wav", "--config", "pipe"), 1, "pipe: is not a file; give a YAML file"),
-    (("compress", "one.wav", "--config", "full.yaml"), 1, "full.yaml: profile: 'full' is not known"),
+    (("compress", "one.wav", "--config", "other.yaml"), 1, "other.yaml: profile: 'whole' is not known"),
     (("compress", "one.wav", "--config", "frames.yaml"), 1, "frames.yaml: packet_frames: -1 is out of range"),
     (("compress", "one.wav", "--config", "one.wav"), 1, "one.wav: not text"),
     (
@@ -130,7 +130,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
     (here / "group.yaml").write_text("group: some\n")
     (here / "broken.yaml").write_text("profile: tiny\n}\n")
     (here / "list.yaml").write_text("- tiny\n")
-    (here / "full.yaml").write_text("profile: full\n")
+    (here / "other.yaml").write_text("profile: whole\n")
     (here / "frames.yaml").write_text("packet_frames: -1\n")
     (here / "lanes.yaml").write_text("lanes: 3\n")
     (here / "words.yaml").write_text("lanes: two\n")

@@ -5,10 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from small_container import PROFILES, SEED, SMALL, calibration, packed, walk
+from streams import packets_of
 
+from model.codec.packet import build
 from model.formats import wav
 from model.formats.container import Container, Ledger, Source, pack
 from model.spec import packet as spec
+from model.spec.config import CodecConfig
+from model.spec.packet import Link
 
 
 def mixed(folder: Path, profile: str) -> Ledger:
@@ -61,6 +65,16 @@ def test_lanes_peers_and_an_embedded_set_have_their_lines(tmp_path: Path, lanes:
     assert plain.parameter_set_names == 3 * 8
     assert plain.peer_tables == 3 * 6
     assert plain.lane_lengths == {1: 0, 2: 5, 4: 2 * 3 + 3 * 1}[lanes]
+
+
+def test_links_are_on_the_line_of_peers() -> None:
+    config = CodecConfig("spikey", 3, links=((), (Link(1, 9), Link(-1, 9)), (Link(2, 9),)))
+    (key,) = packets_of(build(config, 0, 1, key=True, raw=True, payload=b"1234", parameter_set=5))
+    (other,) = packets_of(build(config, 1, 1, key=False, raw=True, payload=b"1234"))
+    ledger = Ledger()
+    for packet in (key, other):
+        ledger.enter(packet)
+    assert ledger.peer_tables == 1 + 3 * 2 * 2 and ledger.total == key.size + other.size
 
 
 @pytest.mark.parametrize("profile", PROFILES)
