@@ -13,8 +13,9 @@ from model.spec import shipped
 from model.spec.config import CodecConfig
 from model.spec.numbers import Format
 from model.spec.parameters import ParameterSet
-from tests.page_calibrated import MORE_THAN_LEAST, named_sets
+from tests.page_calibrated import MORE_THAN_LEAST
 from tests.page_decoder import decode_stream
+from tests.page_sets import named_sets
 from tests.page_watch import watch
 
 NAMED = 24  # bytes of a key packet's header without peers, less its check

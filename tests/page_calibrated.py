@@ -1,13 +1,10 @@
-"""Profile `calibrated` of the second decoder, written from BITSTREAM.md alone (sections 4, 5, 8); slow and plain."""
+"""Profile `calibrated` of the second decoder, written from BITSTREAM.md alone (sections 4, 7, 10); slow and plain."""
 
-import hashlib
-import math
-import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
-from tests.page_reader import Reader, Shape, require
+from tests.page_reader import Reader, Shape, Table, check_formats, require
 
 PROFILE = 1
 MIDDLE = 32764  # of the cumulative probability, in 65536ths; the last 8 are the escape's
@@ -40,45 +37,18 @@ class Tables(NamedTuple):
         return not self.edges or len(self.edges) == (1 << width) + 1
 
 
-def read_table(reader: Reader) -> tuple[str, tuple[int, ...], list[int], list[int]]:
-    """Read a table: name; bits, fraction bits, signed, dimensions; sizes; values."""
-    name = reader.octets(reader.number(1)).decode("ascii")
-    form = (bits, _, signed, dimensions) = tuple(reader.number(1) for _ in range(4))
-    sizes = [reader.number(4) for _ in range(dimensions)]
-    count, size = math.prod(sizes), -(-bits // 8)
-    values = [int.from_bytes(reader.octets(size), "little", signed=bool(signed)) for _ in range(count)]
-    least = -(1 << bits - 1) if signed else 0
-    require(all(least <= value < least + (1 << bits) for value in values), f"format of table {name}")
-    return name, form, sizes, values
-
-
-def read_set(data: bytes) -> Tables:
-    """Read a parameter set of `calibrated`; refuse every other."""
-    reader = Reader(data)
-    require(reader.octets(5) == b"SPKP\x01" and reader.number(1) == PROFILE, "no parameter set of the profile")
-    tables = [read_table(reader) for _ in range(reader.number(2))]
-    require([name for name, _, _, _ in tables] == list(FORMATS), "tables of a parameter set")
-    require(zlib.crc32(data[: reader.at // 8]) == reader.number(4), "check of a parameter set")
-    require(reader.at == 8 * len(data), "bytes behind a parameter set")
-    for name, form, _, _ in tables:
-        expected = FORMATS[name]
-        require(form[1:] == expected[1:] and expected[0] in (None, form[0]), f"format of table {name}")
-    sizes = {name: tuple(size) for name, _, size, _ in tables}
-    values = {name: value for name, _, _, value in tables}
-    edges, points, shifts, start, steps, weights = (values[name] for name in FORMATS)
+def calibrated_set(tables: dict[str, Table]) -> Tables:
+    """Take a parameter set of `calibrated` from its tables."""
+    check_formats(tables, FORMATS)
+    edges, points, shifts, start, steps, weights = (tables[name].values for name in FORMATS)
     if edges:
-        width = tables[0][1][0] - 6
+        width = tables["edges"].form[0] - 6
         require(8 <= width <= 12 and len(edges) == (1 << width) + 1, "width of edges")
     require(all(0 < b - a < 256 for a, b in pairwise(edges)), "edges rise by 1 to 255")
     require(len(points) == 32 and points == sorted(points) and points[-1] <= MIDDLE, "points")
     require(1 <= len(shifts) <= 16 and len(weights) == len(shifts) + 1, "features")
-    require(sizes["steps"] == (2, 64) and min(steps) > -128 and min(weights) > -1024, "steps or weights")
+    require(tables["steps"].sizes == (2, 64) and min(steps) > -128 and min(weights) > -1024, "steps or weights")
     return Tables(edges, points, shifts, start[0], [steps[:64], steps[64:]], weights)
-
-
-def named_sets(serialised: Iterable[bytes]) -> dict[bytes, Tables]:
-    """Read parameter sets; give them by the bytes that name them in packets."""
-    return {hashlib.sha256(data).digest()[:8]: read_set(data) for data in serialised}
 
 
 def rnd(x: int, n: int) -> int:

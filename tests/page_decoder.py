@@ -7,14 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tests import page_calibrated, page_full, page_spikey
 from tests.page_calibrated import PROFILE as CALIBRATED
-from tests.page_calibrated import Calibrated, Tables, named_sets
+from tests.page_calibrated import Calibrated
+from tests.page_full import PROFILE as FULL
+from tests.page_full import Full
 from tests.page_reader import Reader, Shape, require
+from tests.page_sets import PageSet, named_sets
+from tests.page_spikey import PROFILE as SPIKEY
+from tests.page_spikey import Spikey
 
 SYNC = b"\x53\x9d"
 KEY, RAW = 1, 2  # bits of a packet's flags
 PLAIN, KEYED = 12, 16  # bytes of a header, less its check and what only some key packets have
-NAMES_SET, HAS_PEERS = 0x40, 0x80  # bits of a key packet's shape
+NAMES_SET, HAS_PEERS = 0x40, 0x80  # bits of a key packet's shape; peers or links
+LINKED = (SPIKEY, FULL)
+MOST_LINKS, LEAST = 4, -128
 VERSION, TINY = 1, 0
 MOST_LANES = 4
 LEAST_WIDTH = 8
@@ -120,14 +128,36 @@ def read_shape(head: bytes) -> Shape:
     version, profile = divmod(identity, 16)
     width, lanes = (bits & 15) + 1, 1 << (bits >> 4 & 3)
     own = 8 if bits & NAMES_SET else 0
-    shape = Shape(profile, channels + 1, width, lanes, head[4 : 4 + own], tuple(head[4 + own :]))
-    require(version == VERSION and profile in (TINY, CALIBRATED), "version or profile of a packet")
+    require(version == VERSION and profile in (TINY, CALIBRATED, *LINKED), "version or profile of a packet")
     require(width >= LEAST_WIDTH and lanes <= MOST_LANES, "width or lanes of a packet")
-    require(profile == CALIBRATED or bits < 16, "shape of a packet of tiny")
+    require(profile != TINY or bits < 16, "shape of a packet of tiny")
+    require(profile != SPIKEY or lanes == 1, "lanes of a packet of spikey")
     require(profile == TINY or own, "no parameter set is named")
-    require(all(peer <= c for c, peer in enumerate(shape.peers)), "peer before channel 0")
-    require(not bits & HAS_PEERS or any(shape.peers), "no channel has a peer")
-    return shape
+    shape, more = Shape(profile, channels + 1, width, lanes, head[4 : 4 + own]), head[4 + own :]
+    if profile in LINKED:
+        return shape._replace(links=read_links(more, channels + 1) if more else ())
+    require(all(peer <= c for c, peer in enumerate(more)), "peer before channel 0")
+    require(not bits & HAS_PEERS or any(more), "no channel has a peer")
+    return shape._replace(peers=tuple(more))
+
+
+def read_links(data: bytes, channels: int) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """Read the links of every channel: distance and correlation of each partner."""
+    most, numbers = data[0], struct.unpack(f"{len(data) - 1}b", data[1:])
+    require(1 <= most <= MOST_LINKS, "most links")
+    pairs = list(zip(numbers[::2], numbers[1::2], strict=True))
+    found = []
+    for c in range(channels):
+        own = pairs[c * most : (c + 1) * most]
+        count = most - next((n for n, pair in enumerate(reversed(own)) if pair != (0, 0)), most)
+        links = tuple(own[:count])
+        for distance, correlation in links:
+            require(distance and correlation and LEAST not in (distance, correlation), "distance or correlation")
+            require(0 <= c - distance < channels, "partner that is no channel")
+        require(len({distance for distance, _ in links}) == count, "partner named twice")
+        found.append(links)
+    require(max(map(len, found)) == most, "more room for links than needed")
+    return tuple(found)
 
 
 def read_packet(data: bytes, at: int) -> Packet | None:
@@ -139,8 +169,11 @@ def read_packet(data: bytes, at: int) -> Packet | None:
         return None
     size = PLAIN
     if flags & KEY:
-        channels, bits = struct.unpack_from("<HB", data, at + PLAIN + 1)
-        size = KEYED + (8 if bits & NAMES_SET else 0) + (channels + 1 if bits & HAS_PEERS else 0)
+        identity, channels, bits = struct.unpack_from("<BHB", data, at + PLAIN)
+        size = KEYED + (8 if bits & NAMES_SET else 0)
+        if bits & HAS_PEERS:
+            linked = identity % 16 in LINKED
+            size += 1 + 2 * (channels + 1) * sum(data[at + size : at + size + 1]) if linked else channels + 1
     begin = at + size + 1
     end = begin + int.from_bytes(data[at + 9 : at + 12], "little")
     if end + 4 > len(data) or crc8(data[at : begin - 1]) != data[begin - 1]:
@@ -166,17 +199,23 @@ def read_packets(data: bytes) -> tuple[list[Packet], list[list[int]]]:
     return packets, damage + ([[good, at - good]] if good < at else [])
 
 
-def begin_state(shape: Shape, sets: dict[bytes, Tables]) -> Tiny | Calibrated:
+def begin_state(shape: Shape, sets: dict[bytes, PageSet]) -> Tiny | Calibrated | Spikey:
     """Give the state at the start of a key packet."""
     if shape.profile == TINY:
         return Tiny(shape)
     require(shape.parameter_set in sets, "parameter set is not known")
     tables = sets[shape.parameter_set]
     require(tables.serves(shape.width), "parameter set is for another width")
-    return Calibrated(shape, tables)
+    if isinstance(tables, page_spikey.Tables) and shape.profile == SPIKEY:
+        return Spikey(shape, tables)
+    if isinstance(tables, page_full.Tables) and shape.profile == FULL:
+        return Full(shape, tables)
+    if isinstance(tables, page_calibrated.Tables) and shape.profile == CALIBRATED:
+        return Calibrated(shape, tables)
+    raise ValueError("parameter set is for another profile")
 
 
-def decode_stream(data: bytes, ends: list[int] | None = None, sets: dict[bytes, Tables] | None = None) -> Stream:
+def decode_stream(data: bytes, ends: list[int] | None = None, sets: dict[bytes, PageSet] | None = None) -> Stream:
     """Decode the packets of a stream; `ends` has the frames of each channel, where channels end early."""
     sets = RELEASED if sets is None else sets
     packets, damage = read_packets(data)
@@ -187,7 +226,7 @@ def decode_stream(data: bytes, ends: list[int] | None = None, sets: dict[bytes, 
         del packets[0]
     stream = Stream(shapes[0], packets[0].position, [], [], damage)
     limits = ends or [sys.maxsize] * stream.shape.channels
-    state: Tiny | Calibrated | None = None
+    state: Tiny | Calibrated | Spikey | None = None
     for packet in packets:
         require(packet.frames * shapes[0].channels * shapes[0].width <= 8 * MOST_BYTES, "more than a packet holds")
         at = len(stream.codes)
@@ -249,7 +288,7 @@ def restore_file(file: File, mapping: int, codes: list[list[int]]) -> bytes:
 
 
 def restore_stream(
-    data: bytes, mapping: int, index: list[list[int]], files: list[File], sets: dict[bytes, Tables]
+    data: bytes, mapping: int, index: list[list[int]], files: list[File], sets: dict[bytes, PageSet]
 ) -> Iterator[bytes]:
     """Yield the original files of one stream."""
     codes: list[list[int]] = []

@@ -3,7 +3,8 @@
 from unittest import mock
 
 from tests import page_calibrated, page_decoder
-from tests.page_calibrated import MIDDLE, ONES, Tables
+from tests.page_calibrated import MIDDLE, ONES
+from tests.page_sets import PageSet
 
 EVENTS = {
     "age over 512",
@@ -41,7 +42,7 @@ EVENTS = {
 }
 
 
-def watch(data: bytes, ends: list[int] | None, sets: dict[bytes, Tables]) -> set[str]:
+def watch(data: bytes, ends: list[int] | None, sets: dict[bytes, PageSet]) -> set[str]:
     """Decode a stream; give what it reached."""
     seen: set[str] = set()
 

@@ -14,7 +14,7 @@ from model.codec.packet import StreamError
 from model.formats.container import Container
 from scripts.make_vectors import stored_sets, streams
 from tests import page_decoder
-from tests.page_calibrated import named_sets
+from tests.page_sets import named_sets
 from tests.page_watch import EVENTS, watch
 
 FOLDER = Path(model.spec.__file__).parent / "vectors"

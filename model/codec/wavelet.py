@@ -71,7 +71,7 @@ def exponent(level):
 
 @compiled
 def mantissa(level, exponent):
-    """Where the mean difference stands between two powers of two, as an input of the network: -32 to 31, or -96."""
+    """Where the mean difference stands between two powers of two, as an input of the network: -32 to 31."""
     return ((level >> LEVEL_FRACTION) << MANTISSA_BITS >> exponent) - MANTISSA_CENTRE
 
 

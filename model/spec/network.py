@@ -39,7 +39,7 @@ CORRELATION: Final = Format(8, 7, signed=True)
 RECIPROCALS: Final = (0, 256, 128, 85, 64)  # of the number of partners, in 256ths
 ACTIVATIONS: Final = (8, 12)  # bits that features and hidden values can have, least and most
 MAX_SHIFT: Final = 24
-MAX_SIZE: Final = 4096  # inputs of a layer: sums stay below 2**31
+MAX_SIZE: Final = 4096  # inputs of a layer, an LSTM's own outputs among them: sums stay below 2**31
 MAX_NODES: Final = 64
 
 
@@ -218,6 +218,8 @@ class _Reader:
         self._weights, self._biases = weights, biases
 
     def take(self, kind: Layer, rows: int, columns: int, shift: int, *, biased: bool = True) -> Dense:
+        if columns > MAX_SIZE:
+            raise ConfigError(f"parameter table 'layer_weights': {columns} inputs of a layer; give at most {MAX_SIZE}")
         size = rows * columns
         if size > len(self._weights) or (biased and rows > len(self._biases)):
             raise ConfigError("parameter table 'layer_weights': too short for the layers; its writer is at fault")
@@ -342,8 +344,8 @@ def _check_layers(values: Mapping[str, np.ndarray], outputs: int) -> None:
         raise ConfigError("parameter tables 'middleout', 'head': a form, flag or shift is not possible")
     if found != outputs:
         raise ConfigError(f"parameter table 'head': {found} outputs; the profile needs {outputs}")
-    if values["features"].shape[0] > MAX_SIZE or np.abs(values["layer_biases"]).max(initial=0) >= 1 << 30:
-        raise ConfigError(f"parameter table 'features': give at most {MAX_SIZE}, and biases below 2**30")
+    if np.abs(values["layer_biases"]).max(initial=0) >= 1 << 30:
+        raise ConfigError("parameter table 'layer_biases': give values between -2**30 and 2**30")
     for name, table in (("sigmoid", sigmoid_table()), ("tanh", tanh_table())):
         if not np.array_equal(values[name], table if lookup else table[:0]):
             raise ConfigError(f"parameter table '{name}': not the function's; only sets with an LSTM have it")

@@ -103,7 +103,7 @@ def _check_codes(coder: int, choices: np.ndarray, lengths: np.ndarray) -> None:
         raise ConfigError(f"parameter tables 'choices', 'huffman': shapes {choices.shape}, {lengths.shape} do not fit")
     if coder != HUFFMAN:
         return
-    if not len(lengths) or not lengths[:, -1].all() or choices[:, 0].max() >= len(lengths) or choices[:, 1].max() > 16:
+    if not lengths.size or not lengths[:, -1].all() or choices[:, 0].max() >= len(lengths) or choices[:, 1].max() > 16:
         raise ConfigError("parameter tables 'choices', 'huffman': a table, its escape or a choice is missing")
     for row in lengths:
         huffman.code_words(row)
