@@ -73,7 +73,7 @@ def test_defaults(tmp_path: Path) -> None:
         ),
         ({"training": {"epochs": 1}}, "training.quantise_epochs: 2 is more than there are epochs; give at most 1"),
         ({"quantisation": {"weights": 3}}, "quantisation.weights: 3 is out of range; give at least 4"),
-        ({"quantisation": {"hidden": 13}}, "quantisation.hidden: 13 is out of range; give at most 12"),
+        ({"quantisation": {"activations": 13}}, "quantisation.activations: 13 is out of range; give at most 12"),
         ({"loss": "square_error"}, "loss: 'square_error' is not known; did you mean 'squared_error'?"),
         ({"projector": "fc"}, "projector: 'fc' is not possible; give a mapping, such as {kind: fc}"),
         ({"projector": {"latent": 4}}, "projector: has no kind; give one of fc, lstm, none"),

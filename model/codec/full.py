@@ -229,6 +229,13 @@ class Full:
     links : sequence of sequences of (distance, correlation)
         As in `model.spec.config.CodecConfig`.
     tables : model.spec.full.Tables
+
+    Attributes
+    ----------
+    stream, tables, fixed : tuple
+        The parameters `ends` to `neighbours`, `tables`, and `limits` to `bank` of `encode`.
+    state, residuals, every : ndarray, ndarray, tuple
+        As in `encode`.
     """
 
     def __init__(
@@ -254,12 +261,12 @@ class Full:
             scale_spec.greatest_index(width),
             wavelet_spec.node_format(width).maximum,
         )
-        self._stream = ends, width, (earlier(links, channels), links_array(links, channels))
-        self._tables = own.edges, own.shifts, own.steps, shapes, scale_spec.reciprocals()
-        self._fixed = limits, program.arrays, (rings, found.bank, found.taps, found.features)
-        self._state = np.zeros((channels, 4 + 2 * len(own.shifts)), np.int64)
-        self._residuals = np.zeros(channels, np.int64)
-        self._every = (
+        self.stream = ends, width, (earlier(links, channels), links_array(links, channels))
+        self.tables = own.edges, own.shifts, own.steps, shapes, scale_spec.reciprocals()
+        self.fixed = limits, program.arrays, (rings, found.bank, found.taps, found.features)
+        self.state = np.zeros((channels, 4 + 2 * len(own.shifts)), np.int64)
+        self.residuals = np.zeros(channels, np.int64)
+        self.every = (
             np.zeros(channels, np.int64),
             np.zeros((channels, length), np.int32),
             program.state(channels),
@@ -271,8 +278,8 @@ class Full:
 
     def restart(self) -> None:
         """Set every channel's state as at a key packet."""
-        calibrated.restart(self._state, *self._start)
-        _, history, net_state, _, _ = self._every
+        calibrated.restart(self.state, *self._start)
+        _, history, net_state, _, _ = self.every
         for part in (history, *net_state):
             part[:] = 0
         self._age = 0
@@ -280,8 +287,8 @@ class Full:
     def encode(self, frames: np.ndarray, first: int, limit: int) -> bytes | None:
         """The coded form of a packet if it has less than `limit` bytes, or None; see `model.codec.chain.Chain`."""
         out, age = self._lanes.room(len(frames)), self._age
-        state = self._state, self._residuals, self._every, self._lanes.rows
-        encode(frames, first, age, *self._stream, self._tables, *self._fixed, *state, out)
+        state = self.state, self.residuals, self.every, self._lanes.rows
+        encode(frames, first, age, *self.stream, self.tables, *self.fixed, *state, out)
         self._age += len(frames)
         return self._lanes.join(out, len(frames), first, limit)
 
@@ -291,7 +298,7 @@ class Full:
         if starts is None:
             return False
         age, self._age = self._age, self._age + len(frames)
-        state = self._state, self._residuals, self._every, self._lanes.rows
+        state = self.state, self.residuals, self.every, self._lanes.rows
         return decode(
-            payload, starts, first, age, *self._stream, self._tables, self._guides, *self._fixed, *state, frames
+            payload, starts, first, age, *self.stream, self.tables, self._guides, *self.fixed, *state, frames
         )

@@ -195,6 +195,13 @@ class Spikey:
     links : sequence of sequences of (distance, correlation)
         As in `model.spec.config.CodecConfig`.
     tables : model.spec.spikey.Tables
+
+    Attributes
+    ----------
+    fixed : tuple
+        The parameters `links` to `limit` of `encode`.
+    every : tuple
+        State of all channels, as in `encode`.
     """
 
     def __init__(
@@ -205,7 +212,7 @@ class Spikey:
         rings, length = wavelet.rings(found.bank, found.features)
         self._width, self._ends, self._level = width, ends, tables.level
         symbols = tables.huffman if tables.coder == spec.HUFFMAN else np.ones((1, 2), np.int64)
-        self._fixed = (
+        self.fixed = (
             links_array(links, channels),
             tables.coder,
             (tables.choices, *huffman.codes(symbols)),
@@ -213,7 +220,7 @@ class Spikey:
             (rings, found.bank, found.taps, found.features),
             wavelet_spec.node_format(width).maximum,
         )
-        self._every = (
+        self.every = (
             np.zeros((channels, 5), np.int64),
             np.zeros((channels, length), np.int32),
             program.state(channels),
@@ -225,7 +232,7 @@ class Spikey:
 
     def restart(self) -> None:
         """Set every channel's state as at a key packet."""
-        state, history, net_state, _, _ = self._every
+        state, history, net_state, _, _ = self.every
         restart(state, history, net_state, self._level, self._width)
         self._age = 0
 
@@ -234,12 +241,12 @@ class Spikey:
         if self._out.size < limit:
             self._out = np.zeros(limit, np.uint8)
         out, age = self._out[:limit], self._age
-        size = encode(frames, first, age, self._ends, self._width, *self._fixed, self._every, out)
+        size = encode(frames, first, age, self._ends, self._width, *self.fixed, self.every, out)
         self._age += len(frames)
         return out[:size].tobytes() if size < limit else None
 
     def decode(self, payload: np.ndarray, frames: np.ndarray, first: int, limit: int) -> bool:
         """Fill `frames` from a coded form; False if no encoder wrote it."""
         age, self._age = self._age, self._age + len(frames)
-        used = decode(payload, first, age, self._ends, self._width, *self._fixed, self._every, frames)
+        used = decode(payload, first, age, self._ends, self._width, *self.fixed, self.every, frames)
         return used == payload.size

@@ -125,14 +125,11 @@ class Quantisation(Strict):
     weights : int
         4 to 8.
     activations : int
-        Of the features, 8 to 12.
-    hidden : int
-        Between layers, 8 to 12.
+        Of the features and between layers, 8 to 12.
     """
 
     weights: Annotated[int, Field(ge=4, le=8)] = 8
     activations: Bits = 8
-    hidden: Bits = 8
 
 
 class Output(Strict):

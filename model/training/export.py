@@ -1,0 +1,159 @@
+"""From a trained network to a parameter set: the integers of its layers, and the tables of its coder.
+
+The tables that a coder needs are counted on the training recordings, with the network's own integers: code words of the
+Huffman coder from folded residuals, distributions of profile `full` from the positions at which codes are found.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from model.codec import range as coding
+from model.codec.arithmetic import round_half_up, saturate
+from model.codec.compiled import compiled
+from model.spec import full, spikey
+from model.spec import network as network_spec
+from model.spec import range as range_spec
+from model.spec import scale as scale_spec
+from model.spec import wavelet as wavelet_spec
+from model.spec.parameters import ParameterSet
+from model.training import coders
+from model.training.quantise import PASSES, POSITIONS, _spread, quantise_points
+from model.training.traces import START_LEVEL, Trace
+from model.training.train import Trained, outputs
+
+SAMPLES: Final = 12_000_000  # enough to count from
+
+
+def _counted(trained: Trained) -> list[Trace]:
+    """The streams that are counted: all, or some evenly spaced where there are many."""
+    streams = trained.train.traces
+    total = sum(stream.channels * stream.frames for stream in streams)
+    return streams[:: max(1, -(-total // SAMPLES))]
+
+
+def folded(trained: Trained, stream: Trace) -> list[np.ndarray]:
+    """Each channel's folded residuals in profile `spikey`, the first sample's left out; int64.
+
+    Parameters
+    ----------
+    trained : Trained
+    stream : Trace
+    """
+    found = []
+    width = trained.experiment.data.width
+    y = outputs(trained.golden, stream, exact=True)[:, :, 0].long().numpy()
+    half = 1 << (width - 1)
+    for channel in range(stream.channels):
+        exponent = stream.exponent[channel, :-1].astype(np.int64)
+        move = ((y[channel] << exponent) + 128) >> network_spec.OUTPUT.fraction
+        mu = stream.mu[channel, 1:].astype(np.int64) + move
+        expected = np.clip((mu + 8) >> wavelet_spec.FRACTION, 0, 2 * half - 1)
+        difference = stream.codes[channel, 1:].astype(np.int64) - expected
+        difference = np.where(mu >= expected << wavelet_spec.FRACTION, -difference, difference)
+        residual = ((difference + half) & (2 * half - 1)) - half
+        found.append(np.where(residual >= 0, 2 * residual, -2 * residual - 1))
+    return found
+
+
+def _spikey(trained: Trained) -> ParameterSet:
+    network = trained.golden.export()
+    coder, experiment = trained.experiment.coder, trained.experiment
+    if experiment.data.width != spikey.REFERENCE_WIDTH:
+        raise ValueError(f"export: codes of {experiment.data.width} bits")
+    choices, lengths = spikey.no_codes()
+    number = spikey.ADAPTIVE
+    if coder.kind == "rice" and coder.k is not None:
+        number = coder.k
+    elif coder.kind in ("huffman", "binomial"):
+        number = spikey.HUFFMAN
+        residuals = [part for stream in _counted(trained) for part in folded(trained, stream)]
+        if coder.kind == "huffman":
+            choices, lengths = coders.adaptive_huffman(residuals)
+        else:
+            joined = np.concatenate(residuals)
+            errors = np.where(joined & 1, -(joined + 1) >> 1, joined >> 1)
+            choices, lengths = coders.binomial_huffman(float(np.sqrt(np.mean(np.square(errors, dtype=np.float64)))))
+    return spikey.pack(spikey.Tables(network, START_LEVEL, number, choices, lengths))
+
+
+@compiled
+def _count(codes, mu, logarithm, exponent, y, edges, points, reciprocals, limits, mass):
+    """Where codes of one channel lie in their distributions, added to `mass`; their code length in bits."""
+    edge_limit, index_limit = limits
+    top, bits = edges.size - 2, 0.0
+    for t in range(codes.size):
+        code = np.int64(codes[t])
+        mean = mu[t] + round_half_up(y[t, 0] << exponent[t], network_spec.OUTPUT.fraction - 2)
+        mean = saturate(mean, 1 - edge_limit, edge_limit - 1)
+        total = logarithm[t] - (scale_spec.LEAST_OCTAVE << 8) + y[t, 1]
+        index = saturate(round_half_up(total, scale_spec.LOG_FRACTION), 0, index_limit)
+        shape = saturate(round_half_up(y[t, 2], network_spec.OUTPUT.fraction), 0, points.shape[0] - 1)
+        octave, reciprocal = index >> 4, reciprocals[index & 15]
+        lower = coding.position(edges[code] - mean, reciprocal, octave)
+        upper = coding.position(edges[code + 1] - mean, reciprocal, octave)
+        below = coding.cumulative(lower, points[shape]) if code > 0 else 0
+        above = coding.cumulative(upper, points[shape]) if code < top else coding.WHOLE
+        if above > below:
+            bits += range_spec.PROBABILITY_BITS - np.log2(float(above - below))
+            if 0 < code < top:
+                _spread(max(lower, 0), upper, points[shape], above - below, mass[shape])
+                _spread(max(-upper, 0), -lower, points[shape], above - below, mass[shape])
+        else:
+            bits += 23.0
+    return bits
+
+
+def _full(trained: Trained) -> tuple[ParameterSet, float]:
+    network, tables = trained.golden.export(), trained.train.tables
+    assert tables is not None
+    width = trained.experiment.data.width
+    shapes = trained.code_length.points()
+    streams = _counted(trained)
+    found = [outputs(trained.golden, stream, exact=True).long().numpy() for stream in streams]
+    limits = (1 << (width + 5), scale_spec.greatest_index(width))
+    reciprocals = scale_spec.reciprocals()
+    bits = 0.0
+    for last in (*[False] * PASSES, True):
+        points = np.concatenate([shapes, shapes[:, -1:]], axis=1)
+        mass, bits = np.zeros((len(shapes), range_spec.POINTS)), 0.0
+        for stream, y in zip(streams, found, strict=True):
+            for channel in range(stream.channels):
+                bits += _count(
+                    stream.codes[channel, 1:],
+                    stream.mu[channel, 1:].astype(np.int64),
+                    stream.logarithm[channel, 1:].astype(np.int64),
+                    stream.exponent[channel, :-1].astype(np.int64),
+                    y[channel],
+                    tables.edges,
+                    points,
+                    reciprocals,
+                    limits,
+                    mass[:],
+                )
+        if not last:
+            shapes = np.stack([_points(row) for row in mass])
+    assert POSITIONS == 1 << range_spec.POSITION_FRACTION
+    even = trained.train.mapping.kind != "lattice"
+    samples = sum(y.shape[0] * y.shape[1] for y in found)
+    return full.pack(full.Tables(tables, shapes, network), width, even=even), bits / samples
+
+
+def _points(mass: np.ndarray) -> np.ndarray:
+    total = np.concatenate([[0.0], np.cumsum(mass + 1)])
+    return quantise_points(total / (2 * total[-1]))
+
+
+def parameter_set(trained: Trained) -> ParameterSet:
+    """The parameter set of a trained network.
+
+    Parameters
+    ----------
+    trained : Trained
+
+    Raises
+    ------
+    ConfigError
+        If the law has no such network.
+    """
+    return _full(trained)[0] if trained.experiment.profile == full.PROFILE else _spikey(trained)

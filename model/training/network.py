@@ -1,0 +1,281 @@
+"""Stage `network` in torch: projector, MiddleOut and predictor of an experiment; the golden model.
+
+`Golden` computes what `model.codec.network` computes, from the same integer traces: in float for training, and, with
+`exact`, in the law's integers. `export` gives the tables of a parameter set.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from model.spec import full, spikey
+from model.spec import network as spec
+from model.spec import wavelet as wavelet_spec
+from model.spec.config import ConfigError
+from model.training.experiment import Experiment
+from model.training.layers import Dense, Lstm, Quantiser
+from model.training.schema_network import FcProjector, LstmPredictor, LstmProjector
+from model.training.wavelet import Streaming, Windowed, half_up
+
+OUTPUT_UNIT = 1 << spec.OUTPUT.fraction  # of mean, scale and shape: a scale, an octave, a distribution
+FORMS = {"none": spec.MiddleOut.NONE, "mean": spec.MiddleOut.PLAIN, "residual": spec.MiddleOut.RESIDUAL}
+
+
+class Batch(NamedTuple):
+    """Some channels of some streams over some frames.
+
+    Parameters
+    ----------
+    signal, residual, exponent : Tensor, shape (channels, frames)
+    contexts : Tensor, shape (channels, frames, contexts)
+    partners : Tensor of int64, shape (channels, most)
+        Rows of this batch; a channel's own where there is no partner.
+    earlier : Tensor of bool, shape (channels, most)
+        Whether that partner's current sample is known.
+    correlations : Tensor, shape (channels, most)
+        In `model.spec.network.CORRELATION`; 0 where there is no partner.
+    """
+
+    signal: torch.Tensor
+    residual: torch.Tensor
+    exponent: torch.Tensor
+    contexts: torch.Tensor
+    partners: torch.Tensor
+    earlier: torch.Tensor
+    correlations: torch.Tensor
+
+
+class Golden(nn.Module):
+    """The network of an experiment.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        super().__init__()
+        torch.manual_seed(experiment.training.seed)
+        self.experiment = experiment
+        self.contexts = full.CONTEXTS if experiment.profile == full.PROFILE else spikey.CONTEXTS
+        self.windowed = experiment.feature_form == "windowed"
+        self.extractor = Windowed(experiment) if self.windowed else Streaming(experiment)
+        quantiser = Quantiser(experiment.quantisation.weights, experiment.quantisation.activations)
+        self.limit = quantiser.limit
+        usual = experiment.quantisation.activations - 4  # bits behind the point, until values have been seen
+        size = inputs = self.extractor.features + self.contexts
+        self.projector, self.predictor = nn.ModuleList(), nn.ModuleList()
+        projector, predictor = experiment.projector, experiment.predictor
+        if isinstance(projector, LstmProjector):
+            for _ in range(projector.layers):
+                self.projector.append(Lstm(size, projector.hidden, quantiser))
+                size = projector.hidden
+        for width in projector.hidden if isinstance(projector, FcProjector) else ():
+            self.projector.append(Dense(size, width, relu=True, fraction=usual, quantiser=quantiser))
+            size = width
+        if projector.kind != "none":
+            self.projector.append(Dense(size, projector.latent, relu=False, fraction=usual, quantiser=quantiser))
+            size = projector.latent
+        self.form = FORMS[experiment.middleout.form]
+        self.region = None
+        if self.form != spec.MiddleOut.NONE:
+            self.region = Dense(2 * size + 1, size, relu=False, fraction=usual, quantiser=quantiser)
+        if isinstance(predictor, LstmPredictor):
+            for _ in range(predictor.layers):
+                self.predictor.append(Lstm(size, predictor.hidden, quantiser))
+                size = predictor.hidden
+        else:
+            for width in predictor.hidden:
+                self.predictor.append(Dense(size, width, relu=True, fraction=usual, quantiser=quantiser))
+                size = width
+        self.outputs = full.OUTPUTS if experiment.profile == full.PROFILE else spikey.OUTPUTS
+        fraction = spec.OUTPUT.fraction
+        self.head = Dense(size, self.outputs, relu=False, fraction=fraction, quantiser=quantiser, bounded=False)
+        self.scale = nn.Linear(size, 1) if self.outputs == 1 else None  # `spikey` learns it beside; its set has none
+        self.skip = None
+        if predictor.skip:
+            self.skip = Dense(
+                inputs, self.outputs, relu=False, fraction=fraction, quantiser=quantiser, bias=False, bounded=False
+            )
+        with torch.no_grad():
+            self.head.weight.mul_(0.01)
+            if self.skip is not None:
+                self.skip.weight.zero_()
+            if self.scale is not None:
+                self.scale.weight.mul_(0.01)
+
+    @property
+    def context(self) -> int:
+        """Samples of the past that an output depends on, but for an LSTM's."""
+        return self.extractor.context
+
+    @property
+    def remembers(self) -> bool:
+        """Whether there is an LSTM."""
+        return any(isinstance(layer, Lstm) for layer in (*self.projector, *self.predictor))
+
+    def _dense_chain(
+        self, layers: nn.ModuleList, x: torch.Tensor, before: int, exact: bool
+    ) -> tuple[torch.Tensor, int]:
+        for layer in layers:
+            x, before = layer(x, before, exact=exact), layer.fraction
+        return x, before
+
+    def _inputs(self, batch: Batch, exact: bool) -> torch.Tensor:
+        assert isinstance(self.extractor, Streaming)
+        features = self.extractor(batch.signal, batch.residual, batch.exponent, exact=exact)
+        return torch.cat([features, batch.contexts], dim=2)
+
+    def _first_windowed(self, batch: Batch, layer: Dense) -> torch.Tensor:
+        """A dense layer on windowed features and contexts, in float."""
+        assert isinstance(self.extractor, Windowed)
+        scale = 2.0 ** (layer.fraction - wavelet_spec.UNIT_BITS)
+        weights = layer.weight * scale
+        y = self.extractor.project(batch.signal, batch.exponent, weights[:, : -self.contexts])
+        y = y + batch.contexts @ weights[:, -self.contexts :].T
+        if layer.bias is not None:
+            y = y + layer.bias * 2.0**layer.fraction
+        return torch.relu(y) if layer.relu else y
+
+    def _latents(self, batch: Batch, exact: bool) -> tuple[torch.Tensor, int, torch.Tensor | float]:
+        """Latents, the bits behind their point, and what the skip path adds."""
+        before = wavelet_spec.UNIT_BITS
+        if self.windowed:
+            first = self.projector[0] if len(self.projector) else None
+            if not isinstance(first, Dense):
+                raise ConfigError("feature_form: 'windowed' needs a dense projector; give streaming")
+            skipped = self._first_windowed(batch, self.skip) if self.skip is not None else 0.0
+            x = self._first_windowed(batch, first)
+            x, before = self._dense_chain(self.projector[1:], x, first.fraction, False)  # type: ignore[arg-type]
+            return x, before, skipped
+        x = self._inputs(batch, exact)
+        skipped = self.skip(x, before, exact=exact) if self.skip is not None else 0.0
+        x, before = self._dense_chain(self.projector, x, before, exact)
+        return x, before, skipped
+
+    def _mix(self, latents: torch.Tensor, before: int, batch: Batch, exact: bool) -> torch.Tensor:
+        """MiddleOut: the latents that the next frame is predicted with, shape (channels, frames - 1, size)."""
+        own, later = latents[:, :-1], latents[:, 1:]
+        if self.region is None or not batch.partners.shape[1]:
+            return own
+        known = batch.correlations != 0
+        number = known.sum(dim=1)
+        if exact:
+            table = torch.tensor(spec.RECIPROCALS, dtype=own.dtype, device=own.device)
+            reciprocal = table[number] / 256
+        else:
+            reciprocal = 1 / number.clamp(min=1)
+        share = self.experiment.middleout.gradient_scale
+        total = torch.zeros_like(own)
+        for p in range(batch.partners.shape[1]):
+            rows = batch.partners[:, p]
+            partner = torch.where(batch.earlier[:, p, None, None], later[rows], own[rows])
+            partner = partner * share + (partner * (1 - share)).detach()
+            correlation = batch.correlations[:, p, None, None].expand(-1, own.shape[1], 1)
+            region = self.region(torch.cat([own, partner, correlation], dim=2), before, exact=exact)
+            weight = correlation if self.form == spec.MiddleOut.RESIDUAL else 1.0
+            total = total + region * weight * known[:, p, None, None]
+        total = total * reciprocal[:, None, None]
+        if self.form == spec.MiddleOut.RESIDUAL:
+            total = total / (1 << spec.CORRELATION.fraction)
+            mixed = own - (half_up(total) if exact else total)
+        else:
+            mixed = half_up(total) if exact else total
+        mixed = torch.where(number[:, None, None] > 0, mixed, own)
+        return mixed.clamp(-self.limit, self.limit) if exact else mixed
+
+    def forward(self, batch: Batch, *, exact: bool = False) -> torch.Tensor:
+        """Outputs for the samples of frames 1 onwards, shape (channels, frames - 1, outputs).
+
+        They are mean, scale's logarithm and, in profile `full`, shape, in units of `OUTPUT_UNIT`. Profile `spikey` needs
+        the scale in training only; it is not rounded.
+
+        Parameters
+        ----------
+        batch : Batch
+        exact : bool
+            Compute in the law's integers; exact for float64.
+        """
+        latents, before, skipped = self._latents(batch, exact)
+        x = self._mix(latents, before, batch, exact)
+        x, before = self._dense_chain(self.predictor, x, before, exact)
+        y = self.head(x, before, exact=exact)
+        y = y + (skipped[:, :-1] if isinstance(skipped, torch.Tensor) else skipped)
+        y = y.clamp(-spec.OUTPUT.maximum, spec.OUTPUT.maximum) if exact else y
+        if self.scale is None:
+            return y
+        octaves = self.scale((x * 2.0**-before).to(self.scale.weight.dtype)).to(y.dtype)
+        return torch.cat([y, octaves * OUTPUT_UNIT], dim=2)
+
+    def settle(self, batches: list[Batch]) -> None:
+        """Choose the format of every layer's values by what they are in some batches."""
+        layers = [layer for layer in (*self.projector, *self.predictor) if isinstance(layer, Dense)]
+        for layer in layers:
+            layer.greatest = []
+        with torch.no_grad():
+            for batch in batches:
+                self(batch)
+        before = wavelet_spec.UNIT_BITS
+        for layer in self.projector:
+            old = layer.fraction
+            before = layer.settle(before) if isinstance(layer, Dense) else layer.fraction
+        if self.region is not None:
+            with torch.no_grad():  # the correlation counts in units of a latent
+                self.region.weight[:, -1] *= 2.0 ** (before - old)
+            self.region.fraction = before
+        for layer in self.predictor:
+            before = layer.settle(before) if isinstance(layer, Dense) else layer.fraction
+
+    def formats(self) -> list[int]:
+        """Bits behind the point of each layer's values, as `settle` chose them; `restore_formats` takes them back."""
+        return [layer.fraction for layer in (*self.projector, *self.predictor)]
+
+    def restore_formats(self, found: list[int]) -> None:
+        """Take over formats that `formats` gave."""
+        for layer, fraction in zip((*self.projector, *self.predictor), found, strict=True):
+            if isinstance(layer, Dense):
+                layer.fraction = fraction
+        if self.region is not None:
+            self.region.fraction = self.projector[-1].fraction
+
+    def export(self) -> spec.Network:
+        """The network in the law's integers.
+
+        Raises
+        ------
+        ConfigError
+            If the law has no such network.
+        """
+        if not isinstance(self.extractor, Streaming):
+            raise ConfigError("feature_form: 'windowed' is for comparison only; give streaming for a parameter set")
+        if not self.experiment.predictor.delta_shift:
+            raise ConfigError("predictor.delta_shift: false has no parameter set; give true")
+        bank = self.extractor.bank
+        before = wavelet_spec.UNIT_BITS
+        skip = None if self.skip is None else self.skip.export(before)
+        projector, before = _exported(self.projector, before)
+        region = None if self.region is None else self.region.export(before)
+        predictor, before = _exported(self.predictor, before)
+        return spec.Network(
+            np.array(bank.rows, np.int64).reshape(-1, 3),
+            self.extractor.integer_taps(),
+            np.array(bank.features, np.int64).reshape(-1, 3),
+            self.experiment.quantisation.activations,
+            projector,
+            self.form,
+            region,
+            predictor,
+            self.head.export(before),
+            skip,
+            self.contexts,
+        )
+
+
+def _exported(layers: nn.ModuleList, before: int) -> tuple[list[spec.Dense], int]:
+    found = []
+    for layer in layers:
+        found.append(layer.export(before))
+        before = layer.fraction
+    return found, before
