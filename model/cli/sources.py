@@ -67,13 +67,17 @@ def parameter_sets(paths: Iterable[Path]) -> list[ParameterSet]:
     """
     from model.formats import disk
     from model.formats.errors import FormatError
+    from model.spec import shipped
     from model.spec.parameters import load
 
     found = []
     for path in paths:
+        if not path.exists() and str(path) in shipped.names():
+            found.append(shipped.named(str(path)))
+            continue
         disk.check_source(path)
         if not path.is_file():
-            raise FormatError(f"{path}: is not a file; give a parameter set, *.spkp")
+            raise FormatError(f"{path}: is not a file; give a parameter set, *.spkp, or {', '.join(shipped.names())}")
         found.append(load(path))
     return found
 

@@ -257,11 +257,12 @@ def _shipped(recording: Recording, profile: str) -> ParameterSet:
     """The shipped set: even edges, but on the 10-bit lattice the one that makes less of a recording's begin."""
     even = shipped.default(profile)
     mapping, channels = recording.entry.mapping, recording.entry.channels
-    if mapping.kind != "lattice":
+    lattice = shipped.default(profile, lattice=True)
+    if mapping.kind != "lattice" or lattice is even:
         return even
     begin = mapping.to_codes(recording.frames(0, -(-TRIAL_SAMPLES // channels)))
     config = operating.archive(profile, channels, mapping.width)
-    return min((shipped.default(profile, lattice=True), even), key=lambda p: len(encode(begin, config, parameters=p)))
+    return min((lattice, even), key=lambda p: len(encode(begin, config, parameters=p)))
 
 
 def _parameters(members: Sequence[Recording], config: CodecConfig, given: ParameterSet | None) -> ParameterSet | None:

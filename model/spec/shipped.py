@@ -26,6 +26,11 @@ def find(identifier: int) -> ParameterSet | None:
     return _all().get(identifier)
 
 
+def names() -> list[str]:
+    """The names of all shipped sets, sorted."""
+    return sorted(path.stem for path in FOLDER.glob("*.spkp"))
+
+
 def default(profile: str, *, lattice: bool = False) -> ParameterSet:
     """The set for recordings of which nothing more is known.
 
@@ -34,6 +39,8 @@ def default(profile: str, *, lattice: bool = False) -> ParameterSet:
     profile : str
         A parameterised one.
     lattice : bool
-        Whether codes are those of the converter that the public recordings were made with; else edges are even.
+        Whether codes are those of the converter that the public recordings were made with; else edges are even. A
+        profile that knows no edges has one set for all.
     """
-    return named(f"{profile}-{'lattice' if lattice else 'even'}")
+    calibrated = f"{profile}-{'lattice' if lattice else 'even'}"
+    return named(calibrated if (FOLDER / f"{calibrated}.spkp").is_file() else profile)

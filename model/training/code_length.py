@@ -1,7 +1,7 @@
 """The loss: what a sample costs, in bits, by the distribution around the network's mean with the network's scale.
 
-A code's probability is that of its interval, from edge to edge (in `spikey`, half a code either way), under a mixture of
-normal distributions of several scales. The mixture is learned with the network. In profile `full` there are several
+A code's probability is that of its interval, from edge to edge (in `spikey`, half a code either way), under a mixture
+of normal distributions of several scales. The mixture is learned with the network. In profile `full` there are several
 mixtures, one a distribution of the parameter set, and the network's third output chooses: between two while it learns,
 the nearest one in the end.
 """

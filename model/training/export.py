@@ -11,18 +11,22 @@ import numpy as np
 from model.codec import range as coding
 from model.codec.arithmetic import round_half_up, saturate
 from model.codec.compiled import compiled
-from model.spec import full, spikey
+from model.spec import calibrate, full, spikey
 from model.spec import network as network_spec
 from model.spec import range as range_spec
 from model.spec import scale as scale_spec
 from model.spec import wavelet as wavelet_spec
 from model.spec.parameters import ParameterSet
-from model.training import coders
-from model.training.quantise import PASSES, POSITIONS, _spread, quantise_points
+from model.training import huffman
+from model.training.quantise import PASSES, quantise_points, spread
 from model.training.traces import START_LEVEL, Trace
 from model.training.train import Trained, outputs
 
 SAMPLES: Final = 12_000_000  # enough to count from
+OUTPUT_FRACTION: Final = network_spec.OUTPUT.fraction
+LEAST_LOGARITHM: Final = scale_spec.LEAST_OCTAVE << 8
+LOG_FRACTION: Final = scale_spec.LOG_FRACTION
+PROBABILITY_BITS: Final = range_spec.PROBABILITY_BITS
 
 
 def _counted(trained: Trained) -> list[Trace]:
@@ -69,11 +73,11 @@ def _spikey(trained: Trained) -> ParameterSet:
         number = spikey.HUFFMAN
         residuals = [part for stream in _counted(trained) for part in folded(trained, stream)]
         if coder.kind == "huffman":
-            choices, lengths = coders.adaptive_huffman(residuals)
+            choices, lengths = huffman.adaptive_huffman(residuals)
         else:
             joined = np.concatenate(residuals)
             errors = np.where(joined & 1, -(joined + 1) >> 1, joined >> 1)
-            choices, lengths = coders.binomial_huffman(float(np.sqrt(np.mean(np.square(errors, dtype=np.float64)))))
+            choices, lengths = huffman.binomial_huffman(float(np.sqrt(np.mean(np.square(errors, dtype=np.float64)))))
     return spikey.pack(spikey.Tables(network, START_LEVEL, number, choices, lengths))
 
 
@@ -84,21 +88,21 @@ def _count(codes, mu, logarithm, exponent, y, edges, points, reciprocals, limits
     top, bits = edges.size - 2, 0.0
     for t in range(codes.size):
         code = np.int64(codes[t])
-        mean = mu[t] + round_half_up(y[t, 0] << exponent[t], network_spec.OUTPUT.fraction - 2)
+        mean = mu[t] + round_half_up(y[t, 0] << exponent[t], OUTPUT_FRACTION - 2)
         mean = saturate(mean, 1 - edge_limit, edge_limit - 1)
-        total = logarithm[t] - (scale_spec.LEAST_OCTAVE << 8) + y[t, 1]
-        index = saturate(round_half_up(total, scale_spec.LOG_FRACTION), 0, index_limit)
-        shape = saturate(round_half_up(y[t, 2], network_spec.OUTPUT.fraction), 0, points.shape[0] - 1)
+        total = logarithm[t] - LEAST_LOGARITHM + y[t, 1]
+        index = saturate(round_half_up(total, LOG_FRACTION), 0, index_limit)
+        shape = saturate(round_half_up(y[t, 2], OUTPUT_FRACTION), 0, points.shape[0] - 1)
         octave, reciprocal = index >> 4, reciprocals[index & 15]
         lower = coding.position(edges[code] - mean, reciprocal, octave)
         upper = coding.position(edges[code + 1] - mean, reciprocal, octave)
         below = coding.cumulative(lower, points[shape]) if code > 0 else 0
         above = coding.cumulative(upper, points[shape]) if code < top else coding.WHOLE
         if above > below:
-            bits += range_spec.PROBABILITY_BITS - np.log2(float(above - below))
+            bits += PROBABILITY_BITS - np.log2(float(above - below))
             if 0 < code < top:
-                _spread(max(lower, 0), upper, points[shape], above - below, mass[shape])
-                _spread(max(-upper, 0), -lower, points[shape], above - below, mass[shape])
+                spread(max(lower, 0), upper, points[shape], above - below, mass[shape])
+                spread(max(-upper, 0), -lower, points[shape], above - below, mass[shape])
         else:
             bits += 23.0
     return bits
@@ -133,8 +137,7 @@ def _full(trained: Trained) -> tuple[ParameterSet, float]:
                 )
         if not last:
             shapes = np.stack([_points(row) for row in mass])
-    assert POSITIONS == 1 << range_spec.POSITION_FRACTION
-    even = trained.train.mapping.kind != "lattice"
+    even = np.array_equal(tables.edges, calibrate.even_edges(width))
     samples = sum(y.shape[0] * y.shape[1] for y in found)
     return full.pack(full.Tables(tables, shapes, network), width, even=even), bits / samples
 

@@ -1,9 +1,9 @@
 """Layers of the golden model, in float or exactly as the law computes them.
 
-Values between layers are in the law's integer units: a value of `fraction` bits behind the point is its real value times
-`2**fraction`, whatever its type. Weights are kept in real units. With `exact`, weights, sums and values are rounded,
-narrowed and saturated as in `model.codec.network`, and the gradient passes the rounding unchanged (a straight-through
-estimator); without, the same computation goes unrounded.
+Values between layers are in the law's integer units: a value of `fraction` bits behind the point is its real value
+times `2**fraction`, whatever its type. Weights are kept in real units. With `exact`, weights, sums and values are
+rounded, narrowed and saturated as in `model.codec.network`, and the gradient passes the rounding unchanged (a
+straight-through estimator); without, the same computation goes unrounded.
 """
 
 import math
@@ -153,14 +153,20 @@ class Lstm(nn.Module):
     def __init__(self, inputs: int, outputs: int, quantiser: Quantiser) -> None:
         super().__init__()
         self.quantiser, self.outputs = quantiser, outputs
-        self.cell = nn.LSTM(inputs, outputs, batch_first=True)
+        self.cell: nn.LSTM = nn.LSTM(inputs, outputs, batch_first=True)
+        second = self.cell.get_parameter("bias_hh_l0")  # the law has one bias
         with torch.no_grad():
-            self.cell.bias_hh_l0.zero_()
-        self.cell.bias_hh_l0.requires_grad_(False)
+            second.zero_()
+        second.requires_grad_(False)
+
+    @property
+    def _driving(self) -> nn.Parameter:
+        return self.cell.get_parameter("weight_ih_l0")
 
     def _joined(self, before: int) -> torch.Tensor:
         """Real weights of inputs and own outputs, the former as if they had the latter's format."""
-        return torch.cat([self.cell.weight_ih_l0 * 2.0 ** (self.fraction - before), self.cell.weight_hh_l0], dim=1)
+        own = self.cell.get_parameter("weight_hh_l0")
+        return torch.cat([self._driving * 2.0 ** (self.fraction - before), own], dim=1)
 
     def integers(self, before: int) -> tuple[torch.Tensor, torch.Tensor, int]:
         """Weights and biases as whole numbers, with the gradient of the real ones, and the shift."""
@@ -168,7 +174,7 @@ class Lstm(nn.Module):
         least = spec.GATE.fraction - self.fraction
         bits = weight_fraction(joined, limit, least, least + spec.MAX_SHIFT)
         weights = half_up(joined * 2.0**bits).clamp(-limit, limit)
-        bias = half_up(self.cell.bias_ih_l0 * 2.0 ** (bits + self.fraction))
+        bias = half_up(self.cell.get_parameter("bias_ih_l0") * 2.0 ** (bits + self.fraction))
         return weights, bias, bits + self.fraction - spec.GATE.fraction
 
     def forward(self, x: torch.Tensor, before: int, *, exact: bool) -> torch.Tensor:
@@ -182,18 +188,17 @@ class Lstm(nn.Module):
         exact : bool
         """
         if not exact:
-            cell = self.cell if x.dtype == self.cell.weight_ih_l0.dtype else self.cell.to(x.dtype)
-            return cell(x * 2.0**-before)[0] * 2.0**self.fraction
-        weights, bias, shift = (
-            part.to(x.dtype) if isinstance(part, torch.Tensor) else part for part in self.integers(before)
-        )
-        sigmoid = torch.from_numpy(spec.sigmoid_table()).to(x.dtype)
-        tanh = torch.from_numpy(spec.tanh_table()).to(x.dtype)
+            found: torch.Tensor = self.cell(x.to(self._driving.dtype) * 2.0**-before)[0]
+            return found.to(x.dtype) * 2.0**self.fraction
+        whole, offset, shift = self.integers(before)
+        weights, bias = whole.to(x.dtype), offset.to(x.dtype)
+        sigmoid = torch.from_numpy(spec.sigmoid_table()).to(x)
+        tanh = torch.from_numpy(spec.tanh_table()).to(x)
         inputs = x.shape[2]
         driven = x @ weights[:, :inputs].T + bias
         own = x.new_zeros(x.shape[0], self.outputs)
         cells = own
-        found = []
+        steps = []
         for t in range(x.shape[1]):
             gates = half_up((driven[:, t] + own @ weights[:, inputs:].T) * 2.0**-shift)
             gates = gates.clamp(spec.GATE.minimum, spec.GATE.maximum)
@@ -213,8 +218,8 @@ class Lstm(nn.Module):
                 * _look(tanh, index, torch.tanh, spec.TANH.fraction)
                 / 256
             )
-            found.append(own)
-        return torch.stack(found, dim=1)
+            steps.append(own)
+        return torch.stack(steps, dim=1)
 
     def export(self, before: int) -> spec.Dense:
         """The layer of a parameter set."""

@@ -4,6 +4,7 @@
 `exact`, in the law's integers. `export` gives the tables of a parameter set.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from model.training.schema_network import FcProjector, LstmPredictor, LstmProjec
 from model.training.wavelet import Streaming, Windowed, half_up
 
 OUTPUT_UNIT = 1 << spec.OUTPUT.fraction  # of mean, scale and shape: a scale, an octave, a distribution
+Layer = Dense | Lstm
 FORMS = {"none": spec.MiddleOut.NONE, "mean": spec.MiddleOut.PLAIN, "residual": spec.MiddleOut.RESIDUAL}
 
 
@@ -66,7 +68,8 @@ class Golden(nn.Module):
         self.limit = quantiser.limit
         usual = experiment.quantisation.activations - 4  # bits behind the point, until values have been seen
         size = inputs = self.extractor.features + self.contexts
-        self.projector, self.predictor = nn.ModuleList(), nn.ModuleList()
+        self.projector: list[Layer] = []
+        self.predictor: list[Layer] = []
         projector, predictor = experiment.projector, experiment.predictor
         if isinstance(projector, LstmProjector):
             for _ in range(projector.layers):
@@ -90,6 +93,7 @@ class Golden(nn.Module):
             for width in predictor.hidden:
                 self.predictor.append(Dense(size, width, relu=True, fraction=usual, quantiser=quantiser))
                 size = width
+        self.layers = nn.ModuleList([*self.projector, *self.predictor])  # so that torch knows of them
         self.outputs = full.OUTPUTS if experiment.profile == full.PROFILE else spikey.OUTPUTS
         fraction = spec.OUTPUT.fraction
         self.head = Dense(size, self.outputs, relu=False, fraction=fraction, quantiser=quantiser, bounded=False)
@@ -116,9 +120,7 @@ class Golden(nn.Module):
         """Whether there is an LSTM."""
         return any(isinstance(layer, Lstm) for layer in (*self.projector, *self.predictor))
 
-    def _dense_chain(
-        self, layers: nn.ModuleList, x: torch.Tensor, before: int, exact: bool
-    ) -> tuple[torch.Tensor, int]:
+    def _chain(self, layers: Sequence[Layer], x: torch.Tensor, before: int, exact: bool) -> tuple[torch.Tensor, int]:
         for layer in layers:
             x, before = layer(x, before, exact=exact), layer.fraction
         return x, before
@@ -148,11 +150,11 @@ class Golden(nn.Module):
                 raise ConfigError("feature_form: 'windowed' needs a dense projector; give streaming")
             skipped = self._first_windowed(batch, self.skip) if self.skip is not None else 0.0
             x = self._first_windowed(batch, first)
-            x, before = self._dense_chain(self.projector[1:], x, first.fraction, False)  # type: ignore[arg-type]
+            x, before = self._chain(self.projector[1:], x, first.fraction, False)
             return x, before, skipped
         x = self._inputs(batch, exact)
         skipped = self.skip(x, before, exact=exact) if self.skip is not None else 0.0
-        x, before = self._dense_chain(self.projector, x, before, exact)
+        x, before = self._chain(self.projector, x, before, exact)
         return x, before, skipped
 
     def _mix(self, latents: torch.Tensor, before: int, batch: Batch, exact: bool) -> torch.Tensor:
@@ -172,7 +174,7 @@ class Golden(nn.Module):
         for p in range(batch.partners.shape[1]):
             rows = batch.partners[:, p]
             partner = torch.where(batch.earlier[:, p, None, None], later[rows], own[rows])
-            partner = partner * share + (partner * (1 - share)).detach()
+            partner = partner.detach() + (partner - partner.detach()) * share  # its value to the last bit
             correlation = batch.correlations[:, p, None, None].expand(-1, own.shape[1], 1)
             region = self.region(torch.cat([own, partner, correlation], dim=2), before, exact=exact)
             weight = correlation if self.form == spec.MiddleOut.RESIDUAL else 1.0
@@ -189,8 +191,8 @@ class Golden(nn.Module):
     def forward(self, batch: Batch, *, exact: bool = False) -> torch.Tensor:
         """Outputs for the samples of frames 1 onwards, shape (channels, frames - 1, outputs).
 
-        They are mean, scale's logarithm and, in profile `full`, shape, in units of `OUTPUT_UNIT`. Profile `spikey` needs
-        the scale in training only; it is not rounded.
+        They are mean, scale's logarithm and, in profile `full`, shape, in units of `OUTPUT_UNIT`. Profile `spikey`
+        needs the scale in training only; it is not rounded.
 
         Parameters
         ----------
@@ -200,7 +202,7 @@ class Golden(nn.Module):
         """
         latents, before, skipped = self._latents(batch, exact)
         x = self._mix(latents, before, batch, exact)
-        x, before = self._dense_chain(self.predictor, x, before, exact)
+        x, before = self._chain(self.predictor, x, before, exact)
         y = self.head(x, before, exact=exact)
         y = y + (skipped[:, :-1] if isinstance(skipped, torch.Tensor) else skipped)
         y = y.clamp(-spec.OUTPUT.maximum, spec.OUTPUT.maximum) if exact else y
@@ -212,8 +214,8 @@ class Golden(nn.Module):
     def settle(self, batches: list[Batch]) -> None:
         """Choose the format of every layer's values by what they are in some batches."""
         layers = [layer for layer in (*self.projector, *self.predictor) if isinstance(layer, Dense)]
-        for layer in layers:
-            layer.greatest = []
+        for dense in layers:
+            dense.greatest = []
         with torch.no_grad():
             for batch in batches:
                 self(batch)
@@ -250,8 +252,6 @@ class Golden(nn.Module):
         """
         if not isinstance(self.extractor, Streaming):
             raise ConfigError("feature_form: 'windowed' is for comparison only; give streaming for a parameter set")
-        if not self.experiment.predictor.delta_shift:
-            raise ConfigError("predictor.delta_shift: false has no parameter set; give true")
         bank = self.extractor.bank
         before = wavelet_spec.UNIT_BITS
         skip = None if self.skip is None else self.skip.export(before)
@@ -273,7 +273,7 @@ class Golden(nn.Module):
         )
 
 
-def _exported(layers: nn.ModuleList, before: int) -> tuple[list[spec.Dense], int]:
+def _exported(layers: Sequence[Layer], before: int) -> tuple[list[spec.Dense], int]:
     found = []
     for layer in layers:
         found.append(layer.export(before))

@@ -133,7 +133,7 @@ def _run_all(tables: Tables, recordings: Sequence[np.ndarray], width: int) -> tu
 
 
 @compiled
-def _spread(begin, end, points, whole, mass):
+def spread(begin, end, points, whole, mass):
     """Divide a sample that lies between two positions, not below 0, among the pieces of `F`, as the density is."""
     stop = min(end, POINTS * POSITIONS)
     while begin < stop:
@@ -161,8 +161,8 @@ def _run(codes, state, tables, reciprocals, limits, escape_bits, mass):
         if above > below:
             bits += range_spec.PROBABILITY_BITS - np.log2(float(above - below))
             if 0 < code < top:
-                _spread(max(lower, 0), upper, points, above - below, mass)
-                _spread(max(-upper, 0), -lower, points, above - below, mass)
+                spread(max(lower, 0), upper, points, above - below, mass)
+                spread(max(-upper, 0), -lower, points, above - below, mass)
         else:
             bits += escape_bits
         value = calibrate.centre(edges, code, centre_limit)

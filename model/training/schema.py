@@ -47,6 +47,9 @@ class Data(Strict):
         Of split "time": the part of each recording that is trained on.
     width : int
         Bits of a sample's code, 8 to 16.
+    parameters : str or None
+        Of profile `full`: the set of profile `calibrated` beside whose chain the network works, a file or the name of a
+        shipped one; None takes the shipped one for the lattice, or for an even converter.
     delta_encoding : bool
         The identity features are differences of neighbouring samples, not samples.
     files : int or None
@@ -58,6 +61,7 @@ class Data(Strict):
     split: Literal["folders", "time"] = "folders"
     split_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.8
     width: Annotated[int, Field(ge=8, le=16)] = 10
+    parameters: str | None = None
     delta_encoding: bool = False
     files: Count | None = None
 

@@ -18,18 +18,21 @@ from model.codec.full import CONTEXT_RISE, EXPONENT_OFFSET, NODE_FALL, NODE_RISE
 from model.codec.spikey import links_array
 from model.formats import codes as mappings
 from model.formats import wav
-from model.recordings import grouping, locate
+from model.recordings import grouping, locate, synthesise
 from model.spec import calibrate as calibrate_spec
 from model.spec import full as full_spec
 from model.spec import lms as lms_spec
+from model.spec import parameters as parameter_sets
 from model.spec import scale as scale_spec
 from model.spec import shipped
 from model.spec import wavelet as wavelet_spec
 from model.spec.calibrated import Tables, unpack
 from model.spec.config import ConfigError
 from model.spec.packet import Links
+from model.spec.parameters import ParameterSet
 from model.training.converter import common_mapping
 
+SYNTHETIC = 16  # recordings that are made where there are none, one channel each
 START_LEVEL = 1 << 12  # of the mean difference: 8 codes of 10 bits
 
 
@@ -247,7 +250,7 @@ def folder(directory: str | None, split: str | None, scratch: Path) -> list[Path
         If there are none.
     """
     if directory is None:
-        return locate.default_recordings(scratch / (split or "all"), split)
+        return locate.find(split) or _synthetic(split, scratch)
     root = Path(directory, split) if split else Path(directory)
     found = locate.wav_files(root)
     if not found:
@@ -255,8 +258,31 @@ def folder(directory: str | None, split: str | None, scratch: Path) -> list[Path
     return found
 
 
+def _synthetic(split: str | None, scratch: Path) -> list[Path]:
+    """Synthetic recordings of one converter, one half of them in either split."""
+    made = synthesise(scratch, channels=SYNTHETIC, overwrite=True)
+    half = SYNTHETIC // 2
+    return {None: made, "train": made[:half], "test": made[half:]}[split]
+
+
+def _calibration(parameters: str | None, *, lattice: bool) -> ParameterSet:
+    if parameters is None:
+        return shipped.default("calibrated", lattice=lattice)
+    if parameters in shipped.names():
+        return shipped.named(parameters)
+    if not Path(parameters).is_file():
+        raise ConfigError(f"{parameters}: data.parameters: no such file; give one, or {', '.join(shipped.names())}")
+    return parameter_sets.load(Path(parameters))
+
+
 def load(
-    paths: Sequence[Path], *, profile: str, most: int, files: int | None = None, width: int | None = None
+    paths: Sequence[Path],
+    *,
+    profile: str,
+    most: int,
+    files: int | None = None,
+    width: int | None = None,
+    parameters: str | None = None,
 ) -> Recordings:
     """The traces of recordings, those made together in one stream.
 
@@ -270,11 +296,13 @@ def load(
         Of all of them, so many, evenly spaced.
     width : int, optional
         Bits of the converter; default: as many as the recordings need.
+    parameters : str, optional
+        Of profile `full`: a set of profile `calibrated`, a file or the name of a shipped one.
 
     Raises
     ------
-    CalibrationError, FormatError
-        If they are not of one converter, or one cannot be read.
+    CalibrationError, ConfigError, FormatError
+        If the set is not there or does not fit, they are not of one converter, or one cannot be read.
     """
     chosen = list(paths)
     if files is not None and files < len(chosen):
@@ -282,7 +310,7 @@ def load(
     mapping = common_mapping(chosen, width)
     tables = None
     if profile == full_spec.PROFILE:
-        tables = unpack(shipped.default("calibrated", lattice=mapping.kind == "lattice"), mapping.width)
+        tables = unpack(_calibration(parameters, lattice=mapping.kind == "lattice"), mapping.width)
     streams = grouping.group(chosen, "auto", most=max(most, 1))
     traces = []
     for stream in streams:
@@ -290,6 +318,26 @@ def load(
         codes = np.ascontiguousarray(mapping.to_codes(samples.ravel()).reshape(samples.shape).T)
         traces.append(trace(stream.paths, stream.links, codes, mapping.width, tables))
     return Recordings(traces, mapping, tables)
+
+
+def cut(recordings: Recordings, ratio: float, *, head: bool) -> Recordings:
+    """The begin of every recording, or the rest of it, as recordings of their own; links stay.
+
+    Parameters
+    ----------
+    recordings : Recordings
+    ratio : float
+        The part of each that is its begin.
+    head : bool
+    """
+    found = []
+    for stream in recordings.traces:
+        at = int(stream.frames * ratio)
+        codes = np.ascontiguousarray(stream.codes[:, :at] if head else stream.codes[:, at:])
+        if codes.shape[1] < 2:
+            raise ConfigError(f"{stream.paths[0]}: {stream.frames} frames are too few for data.split_ratio {ratio}")
+        found.append(trace(stream.paths, stream.links, codes, recordings.mapping.width, recordings.tables))
+    return Recordings(found, recordings.mapping, recordings.tables)
 
 
 def batches(traces: Sequence[Trace], size: int, order: Sequence[int]) -> Iterator[list[Trace]]:
