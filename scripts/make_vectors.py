@@ -26,7 +26,7 @@ from model.formats.wav import canonical_head, to_bytes
 from model.spec.config import CodecConfig
 from model.spec.parameters import ParameterSet
 from model.spec.parameters import load as load_set
-from scripts import calibrated_vectors
+from scripts import calibrated_vectors, network_vectors
 from scripts.calibrated_vectors import Vectors, walk
 
 FOLDER = Path(model.spec.__file__).parent / "vectors"
@@ -109,7 +109,7 @@ def padded(packet: bytes) -> bytes:
 
 def streams(sets: Mapping[str, ParameterSet], seeds: Mapping[str, int]) -> Vectors:
     """Streams by name, with the frames after which channels end."""
-    return {**tiny_streams(), **calibrated_vectors.streams(sets, seeds)}
+    return {**tiny_streams(), **calibrated_vectors.streams(sets, seeds), **network_vectors.streams(sets)}
 
 
 def stored_sets(names: Iterable[str] = ("*",)) -> dict[str, ParameterSet]:
@@ -173,7 +173,7 @@ def main() -> None:
     released = calibrated_vectors.released_sets() | ({} if renew else stored_sets(calibrated_vectors.RELEASED))
     for path in FOLDER.iterdir():
         path.unlink()
-    for name, own in (released | calibrated_vectors.custom_sets()).items():
+    for name, own in (released | calibrated_vectors.custom_sets() | network_vectors.custom_sets()).items():
         (FOLDER / f"{name}.spkp").write_bytes(own.to_bytes())
     sets = stored_sets()
     seeds, known = calibrated_vectors.search(sets), {each.identifier: each for each in sets.values()}
