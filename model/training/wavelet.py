@@ -40,7 +40,7 @@ def _bank(feature: Feature, experiment: Experiment) -> Bank:
             return filters.gaussian(feature.wavelet, feature.scales, source)
         case Fourier():
             window = feature.window or experiment.window
-            return filters.fourier(feature.bins or window // 2, window, source)
+            return filters.fourier(feature.bins or (window - 1) // 2, window, source)
         case Cnn():
             return filters.cnn(np.zeros((feature.filters, feature.taps)), [feature.dilation] * feature.filters, source)
 
