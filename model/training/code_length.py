@@ -73,9 +73,7 @@ class CodeLength(nn.Module):
         inverse = torch.exp2(-(logarithm + y[..., 1]) / OUTPUT_UNIT)
         edges = self.edges.to(y.dtype)
         lower, upper = (edges[codes] - mean) * inverse, (edges[codes + 1] - mean) * inverse
-        lower = torch.where(codes == 0, -FARTHEST, lower).clamp(-FARTHEST, FARTHEST)
-        upper = torch.where(codes == self.top, FARTHEST, upper).clamp(-FARTHEST, FARTHEST)
-        return lower, upper
+        return lower.clamp(-FARTHEST, FARTHEST), upper.clamp(-FARTHEST, FARTHEST)
 
     def mixture(self, shape: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor:
         """Weights of the mixture's components, shape (..., components)."""
@@ -104,6 +102,8 @@ class CodeLength(nn.Module):
         if exact:
             y = self._rounded(y, logarithm, exponent)
         lower, upper = self.distance(codes, mu, logarithm, exponent, y)
+        lower = torch.where(codes == 0, -FARTHEST, lower)
+        upper = torch.where(codes == self.top, FARTHEST, upper)
         weights = self.mixture(y[..., 2] if self.profile_full else None, y.dtype)
         inverse = torch.exp2(-self.scales.to(y.dtype))
         between = torch.special.ndtr(upper[..., None] * inverse) - torch.special.ndtr(lower[..., None] * inverse)
@@ -133,8 +133,32 @@ class CodeLength(nn.Module):
         """What training makes small: the mean code length, or the mean squared error."""
         if not self.squared:
             return self(codes, mu, logarithm, exponent, y, exact=exact).mean()
-        lower, upper = self.distance(codes, mu, logarithm, exponent, torch.cat([y[..., :1], 0 * y[..., 1:]], dim=-1))
-        return ((lower + upper) / 2).square().clamp(max=100.0).mean()
+        aside = torch.cat([y[..., :1].detach(), y[..., 1:]], dim=-1)  # the distribution learns beside the mean
+        error, _ = self.errors(codes, mu, logarithm, exponent, y[..., 0])
+        return error.square().clamp(max=100.0).mean() + self(codes, mu, logarithm, exponent, aside, exact=exact).mean()
+
+    def errors(
+        self,
+        codes: torch.Tensor,
+        mu: torch.Tensor,
+        logarithm: torch.Tensor,
+        exponent: torch.Tensor,
+        mean: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the mean misses the middle of each code by, and its unit, in scales; shape as `codes`.
+
+        Parameters
+        ----------
+        codes, mu, logarithm, exponent
+            As of `distance`.
+        mean : Tensor, shape (channels, frames), optional
+            The network's first output; 0 if not given.
+        """
+        mean = torch.zeros_like(mu) if mean is None else mean
+        lower, upper = self.distance(
+            codes, mu, logarithm, exponent, torch.stack([mean, torch.zeros_like(mean)], dim=-1)
+        )
+        return (lower + upper) / 2, torch.exp2(exponent - wavelet_spec.FRACTION - logarithm / OUTPUT_UNIT)
 
     def points(self) -> np.ndarray:
         """`F - HALF` of every mixture at the stored points, int64, shape (shapes, POINTS + 1): where a fit begins."""

@@ -20,6 +20,7 @@ from model.training.layers import Dense, Lstm, Quantiser
 from model.training.schema_network import FcProjector, LstmPredictor, LstmProjector
 from model.training.wavelet import Streaming, Windowed, half_up
 
+RIDGE = 1e-6  # of the mean square of inputs, in the linear predictor that training begins with
 OUTPUT_UNIT = 1 << spec.OUTPUT.fraction  # of mean, scale and shape: a scale, an octave, a distribution
 Layer = Dense | Lstm
 FORMS = {"none": spec.MiddleOut.NONE, "mean": spec.MiddleOut.PLAIN, "residual": spec.MiddleOut.RESIDUAL}
@@ -208,8 +209,35 @@ class Golden(nn.Module):
         y = y.clamp(-spec.OUTPUT.maximum, spec.OUTPUT.maximum) if exact else y
         if self.scale is None:
             return y
-        octaves = self.scale((x * 2.0**-before).to(self.scale.weight.dtype)).to(y.dtype)
+        hidden = x.detach() if self.experiment.loss == "squared_error" else x
+        octaves = self.scale((hidden * 2.0**-before).to(self.scale.weight.dtype)).to(y.dtype)
         return torch.cat([y, octaves * OUTPUT_UNIT], dim=2)
+
+    def initialise(self, samples: Sequence[tuple[Batch, torch.Tensor, torch.Tensor]]) -> None:
+        """Begin with the linear predictor of least squares: as the skip path, or as all there is if that is linear.
+
+        Parameters
+        ----------
+        samples : sequence of (batch, errors, units)
+            Batches; of their last frames what the mean should add, and what its unit is worth, both in scales and of
+            shape (channels, frames).
+        """
+        linear = self.skip
+        if linear is None and not len(self.layers):
+            linear = self.head
+        if linear is None or self.windowed:
+            return
+        size = linear.weight.shape[1]
+        products, sums = torch.zeros(size, size, dtype=torch.float64), torch.zeros(size, dtype=torch.float64)
+        with torch.no_grad():
+            for batch, errors, units in samples:
+                frames = errors.shape[1]
+                x = self._inputs(batch, False)[:, -frames - 1 : -1] / wavelet_spec.UNIT
+                x = (x.double() * units.double()[:, :, None]).reshape(-1, size).cpu()
+                products += x.T @ x
+                sums += x.T @ errors.double().reshape(-1).cpu()
+            ridge = torch.eye(size, dtype=torch.float64) * products.diagonal().mean() * RIDGE
+            linear.weight[0] = torch.linalg.solve(products + ridge, sums).to(linear.weight)
 
     def settle(self, batches: list[Batch]) -> None:
         """Choose the format of every layer's values by what they are in some batches."""
