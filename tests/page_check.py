@@ -27,6 +27,8 @@ def check(
     assert (np.array(found.codes) == expected).all() and not found.gaps and not found.damage
     packets = packets_of(data)
     later = [packet for packet in packets[1:] if packet.shape]
+    if later:
+        assert (decode(data, ends=where, find=find, jobs=2).frames == expected).all()
     if later and ends is None:
         middle = decode(data[later[-1].offset :], find=find)
         assert middle.origin == later[-1].position and (middle.frames == frames[middle.origin :]).all()

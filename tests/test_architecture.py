@@ -158,14 +158,18 @@ from model.codec.compressor import encode
 from model.codec.decompressor import decode
 from model.spec.config import CodecConfig
 from model.spec.profiles import PROFILES
+from tests.networks import full_set, some_links, spikey_set, with_lstm
 
 random = np.random.default_rng(0)
-for profile in map(PROFILES.get, CODED):
-    peers = (0, 1, 0) if profile.peers else ()
-    config = CodecConfig(profile.name, 3, packet_frames=16, key_interval=3, lanes=profile.lanes[-1], peers=peers)
+sets = [spikey_set(1), spikey_set(1, 17, **with_lstm()), full_set(1)]
+for name, parameters in [*((name, None) for name in CODED), *((each.profile, each) for each in sets)]:
+    profile = PROFILES[name]
+    peers, links = (0, 1, 0) if profile.peers else (), some_links(0, 3) if profile.links else ()
+    config = CodecConfig(name, 3, packet_frames=16, key_interval=3, lanes=profile.lanes[-1], peers=peers, links=links)
     frames = random.integers(500, 520, (64, 3), np.uint16)
     frames[16:32] = random.integers(0, 1023, (16, 3), endpoint=True)  # stored raw
-    assert (decode(encode(frames, config)).frames == frames).all()
+    find = {parameters.identifier: parameters}.get if parameters else None
+    assert (decode(encode(frames, config, parameters=parameters), find=find).frames == frames).all()
 
 def control(a, b):
     return a / b
@@ -204,6 +208,6 @@ def test_the_law_compiles_to_integers_only(tmp_path: Path) -> None:
     assert all(len(types) > 1 for types in compiled.values())
     assert answer["unused"] == ["control", "model.codec.arithmetic.floor_shift"]  # the others, as the chains call them
     names = {name.split("(")[0] for name in compiled}
-    assert {f"model.codec.{room}.{way}" for room in (*CODED, "raw") for way in ("encode", "decode")} <= names
-    stages = {stage for profile in CODED for stage in PROFILES[profile].stages} - {"frame", "packet"}
+    assert {f"model.codec.{room}.{way}" for room in (*PROFILES, "raw") for way in ("encode", "decode")} <= names
+    stages = {stage for profile in PROFILES.values() for stage in profile.stages} - {"frame", "packet"}
     assert {name.split(".")[2] for name in names if name.count(".") == 3} >= stages | {"arithmetic", "bits"}

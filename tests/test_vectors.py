@@ -39,7 +39,7 @@ REACHED = {  # by the vector of this name, among what may be reached by others t
 
 NOT_REACHED = {  # by any vector of a profile, as the profile has it not
     "spikey": {"another distribution", "scale of another octave"},
-    "full": {event for event in page_watch_network.EVENTS if "ode" in event and "node" not in event} | {"p at its end"},
+    "full": {event for event in page_watch_network.EVENTS if "code" in event} | {"p at its end"},
 }
 
 
