@@ -34,7 +34,7 @@ class Codes(NamedTuple):
 
 @compiled
 def level(mean):
-    """Four times the logarithm of `mean`, an integer, to base 2, rounded down, plus 4; 0 for 0."""
+    """Four for each bit of `mean`, and the two bits behind its first one: four even steps an octave; 0 for 0."""
     bits = bit_length(mean)
     return (bits << STEPS_BITS) + ((mean << (STEPS_BITS + 1) >> bits) & ((1 << STEPS_BITS) - 1))
 

@@ -1,7 +1,7 @@
 """Formats of the stage `huffman`: canonical Huffman codes of folded residuals, one of several tables at a time.
 
-The running mean of folded residuals, that of the stage `rice`, chooses a table and a number of low bits: `level` is
-four times its logarithm to base 2, rounded down, and `choices[level]` is (table, low bits). The residual without its
+The running mean of folded residuals, that of the stage `rice`, chooses a table and a number of low bits: `level` counts
+four even steps in each octave of it, and `choices[level]` is (table, low bits). The residual without its
 low bits is a symbol, and the low bits follow as they are. The last symbol of a table is its escape: then follows the
 whole folded residual, in as many bits as a code has. One table for all levels is a static Huffman code.
 """
