@@ -7,6 +7,7 @@ Huffman coder from folded residuals, distributions of profile `full` from the po
 from typing import Final
 
 import numpy as np
+import torch
 
 from model.codec import range as coding
 from model.codec.arithmetic import round_half_up, saturate
@@ -46,7 +47,8 @@ def folded(trained: Trained, stream: Trace) -> list[np.ndarray]:
     """
     found = []
     width = trained.experiment.data.width
-    y = outputs(trained.golden, stream, exact=True)[:, :, 0].long().numpy()
+    real = outputs(trained.golden, stream, exact=not trained.golden.windowed)[:, :, 0]
+    y = torch.floor(real + 0.5).long().numpy()  # whole already, but for the windowed form
     half = 1 << (width - 1)
     for channel in range(stream.channels):
         exponent = stream.exponent[channel, :-1].astype(np.int64)
@@ -60,25 +62,31 @@ def folded(trained: Trained, stream: Trace) -> list[np.ndarray]:
     return found
 
 
+def unfold(values: np.ndarray) -> np.ndarray:
+    """Residuals of folded ones."""
+    return np.where(values & 1, -(values + 1) >> 1, values >> 1)
+
+
+def coder_tables(trained: Trained) -> tuple[int, np.ndarray, np.ndarray]:
+    """The coder of a network in profile `spikey`, and its tables, as in `model.spec.spikey.Tables`.
+
+    Adaptive Rice where the law has not the coder that the experiment asks for.
+    """
+    coder = trained.experiment.coder
+    if coder.kind not in ("huffman", "binomial"):
+        number = coder.k if coder.kind == "rice" and coder.k is not None else spikey.ADAPTIVE
+        return number, *spikey.no_codes()
+    residuals = [part for stream in _counted(trained) for part in folded(trained, stream)]
+    if coder.kind == "huffman":
+        return spikey.HUFFMAN, *huffman.adaptive_huffman(residuals)
+    errors = unfold(np.concatenate(residuals))
+    deviation = float(np.sqrt(np.mean(np.square(errors, dtype=np.float64))))
+    return spikey.HUFFMAN, *huffman.binomial_huffman(deviation)
+
+
 def _spikey(trained: Trained) -> ParameterSet:
     network = trained.golden.export()
-    coder, experiment = trained.experiment.coder, trained.experiment
-    if experiment.data.width != spikey.REFERENCE_WIDTH:
-        raise ValueError(f"export: codes of {experiment.data.width} bits")
-    choices, lengths = spikey.no_codes()
-    number = spikey.ADAPTIVE
-    if coder.kind == "rice" and coder.k is not None:
-        number = coder.k
-    elif coder.kind in ("huffman", "binomial"):
-        number = spikey.HUFFMAN
-        residuals = [part for stream in _counted(trained) for part in folded(trained, stream)]
-        if coder.kind == "huffman":
-            choices, lengths = huffman.adaptive_huffman(residuals)
-        else:
-            joined = np.concatenate(residuals)
-            errors = np.where(joined & 1, -(joined + 1) >> 1, joined >> 1)
-            choices, lengths = huffman.binomial_huffman(float(np.sqrt(np.mean(np.square(errors, dtype=np.float64)))))
-    return spikey.pack(spikey.Tables(network, START_LEVEL, number, choices, lengths))
+    return spikey.pack(spikey.Tables(network, START_LEVEL, *coder_tables(trained)))
 
 
 @compiled

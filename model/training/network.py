@@ -135,7 +135,7 @@ class Golden(nn.Module):
         """A dense layer on windowed features and contexts, in float."""
         assert isinstance(self.extractor, Windowed)
         scale = 2.0 ** (layer.fraction - wavelet_spec.UNIT_BITS)
-        weights = layer.weight * scale
+        weights = layer.weight.to(batch.signal.dtype) * scale
         y = self.extractor.project(batch.signal, batch.exponent, weights[:, : -self.contexts])
         y = y + batch.contexts @ weights[:, -self.contexts :].T
         if layer.bias is not None:

@@ -178,7 +178,7 @@ class Windowed(nn.Module):
         signal, exponent : Tensor, shape (channels, frames)
         weights : Tensor, shape (outputs, features)
         """
-        kernel = weights @ self.matrix.to(weights.dtype)
+        kernel = weights.to(signal.dtype) @ self.matrix.to(signal.dtype)
         padded = functional.pad(signal, (self.context, 0))
         found = functional.conv1d(padded[:, None], kernel[:, None]).transpose(1, 2)
         found = found - signal[:, :, None] * kernel.sum(dim=1)
