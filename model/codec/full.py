@@ -299,6 +299,4 @@ class Full:
             return False
         age, self._age = self._age, self._age + len(frames)
         state = self.state, self.residuals, self.every, self._lanes.rows
-        return decode(
-            payload, starts, first, age, *self.stream, self.tables, self._guides, *self.fixed, *state, frames
-        )
+        return decode(payload, starts, first, age, *self.stream, self.tables, self._guides, *self.fixed, *state, frames)

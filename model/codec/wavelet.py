@@ -10,6 +10,7 @@ import numpy as np
 from model.codec.arithmetic import bit_length, round_half_up, saturate
 from model.codec.compiled import compiled
 from model.spec import wavelet as spec
+from model.spec.network import longest_lags
 
 SIGNAL, RESIDUAL, MAGNITUDE = spec.SIGNAL, spec.RESIDUAL, spec.MAGNITUDE
 FIRST_FILTER = spec.FIRST_FILTER
@@ -83,10 +84,6 @@ def rings(bank: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, int]:
     bank, features : ndarray of int64, shape (..., 3)
         As in `model.spec.network.Network`.
     """
-    longest = np.zeros(FIRST_FILTER + len(bank), np.int64)
-    for source, dilation, taps in bank.tolist():
-        longest[source] = max(longest[source], dilation * (taps - 1))
-    for node, lag, _ in features.tolist():
-        longest[node] = max(longest[node], lag)
+    longest = longest_lags(bank, features)
     sizes = np.array([1 << int(lag).bit_length() for lag in longest], np.int64)
     return np.stack([np.cumsum(sizes) - sizes, sizes - 1], axis=1), int(sizes.sum())

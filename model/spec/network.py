@@ -41,6 +41,7 @@ ACTIVATIONS: Final = (8, 12)  # bits that features and hidden values can have, l
 MAX_SHIFT: Final = 24
 MAX_SIZE: Final = 4096  # inputs of a layer, an LSTM's own outputs among them: sums stay below 2**31
 MAX_NODES: Final = 64
+MAX_HISTORY: Final = 1 << 15  # samples of all nodes that a channel keeps
 
 
 class Layer(IntEnum):
@@ -322,6 +323,25 @@ def _check_bank(values: Mapping[str, np.ndarray], *, residuals: bool) -> None:
         known = node in sources or wavelet.FIRST_FILTER <= node < last
         if not known or lag > wavelet.MAX_LAG or relative > 1:
             raise ConfigError(f"parameter table 'features': ({node}, {lag}, {relative}) is not possible")
+    history = int(longest_lags(bank, features).sum())
+    if history > MAX_HISTORY:
+        raise ConfigError(f"parameter table 'bank': {history} samples of history a channel; give at most {MAX_HISTORY}")
+
+
+def longest_lags(bank: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """How many samples before the newest of each node are read, int64, shape (nodes,).
+
+    Parameters
+    ----------
+    bank, features : ndarray of int64, shape (..., 3)
+        As in `Network`.
+    """
+    longest = np.zeros(wavelet.FIRST_FILTER + len(bank), np.int64)
+    for source, dilation, taps in bank.tolist():
+        longest[source] = max(longest[source], dilation * (taps - 1))
+    for node, lag, _ in features.tolist():
+        longest[node] = max(longest[node], lag)
+    return longest
 
 
 def _check_layers(values: Mapping[str, np.ndarray], outputs: int) -> None:

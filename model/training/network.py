@@ -126,7 +126,7 @@ class Golden(nn.Module):
             x, before = layer(x, before, exact=exact), layer.fraction
         return x, before
 
-    def _inputs(self, batch: Batch, exact: bool) -> torch.Tensor:
+    def _inputs(self, batch: Batch, *, exact: bool) -> torch.Tensor:
         assert isinstance(self.extractor, Streaming)
         features = self.extractor(batch.signal, batch.residual, batch.exponent, exact=exact)
         return torch.cat([features, batch.contexts], dim=2)
@@ -153,7 +153,7 @@ class Golden(nn.Module):
             x = self._first_windowed(batch, first)
             x, before = self._chain(self.projector[1:], x, first.fraction, False)
             return x, before, skipped
-        x = self._inputs(batch, exact)
+        x = self._inputs(batch, exact=exact)
         skipped = self.skip(x, before, exact=exact) if self.skip is not None else 0.0
         x, before = self._chain(self.projector, x, before, exact)
         return x, before, skipped
@@ -209,8 +209,10 @@ class Golden(nn.Module):
         y = y.clamp(-spec.OUTPUT.maximum, spec.OUTPUT.maximum) if exact else y
         if self.scale is None:
             return y
-        hidden = x.detach() if self.experiment.loss == "squared_error" else x
-        octaves = self.scale((hidden * 2.0**-before).to(self.scale.weight.dtype)).to(y.dtype)
+        if self.experiment.loss == "squared_error":  # the scale is none of the network's business
+            octaves = self.scale.bias.to(y.dtype).expand_as(y)
+        else:
+            octaves = self.scale((x * 2.0**-before).to(self.scale.weight.dtype)).to(y.dtype)
         return torch.cat([y, octaves * OUTPUT_UNIT], dim=2)
 
     def initialise(self, samples: Sequence[tuple[Batch, torch.Tensor, torch.Tensor]]) -> None:
@@ -232,12 +234,14 @@ class Golden(nn.Module):
         with torch.no_grad():
             for batch, errors, units in samples:
                 frames = errors.shape[1]
-                x = self._inputs(batch, False)[:, -frames - 1 : -1] / wavelet_spec.UNIT
+                x = self._inputs(batch, exact=False)[:, -frames - 1 : -1] / wavelet_spec.UNIT
                 x = (x.double() * units.double()[:, :, None]).reshape(-1, size).cpu()
                 products += x.T @ x
                 sums += x.T @ errors.double().reshape(-1).cpu()
             ridge = torch.eye(size, dtype=torch.float64) * products.diagonal().mean() * RIDGE
             linear.weight[0] = torch.linalg.solve(products + ridge, sums).to(linear.weight)
+        if linear is self.head and self.experiment.loss == "squared_error":
+            linear.weight.requires_grad_(False)  # nothing is left to learn
 
     def settle(self, batches: list[Batch]) -> None:
         """Choose the format of every layer's values by what they are in some batches."""

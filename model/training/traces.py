@@ -8,6 +8,7 @@ by the codec's own integer functions, and training needs no recurrence but that 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -33,7 +34,8 @@ from model.spec.parameters import ParameterSet
 from model.training.converter import common_mapping
 
 SYNTHETIC = 16  # recordings that are made where there are none, one channel each
-START_LEVEL = 1 << 12  # of the mean difference: 8 codes of 10 bits
+START_LEVEL: Final = 1 << 12  # of the mean difference: 8 codes of 10 bits
+ONE_CODE: Final = 1 << (wavelet_spec.FRACTION + wavelet_spec.LEVEL_FRACTION)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +60,8 @@ class Trace:
         What the network's mean is added to, before the sample is known: in `spikey` the last sample, in units of a node
         and counted from code 0; in `full` the prediction of `lms`, in the format of edges.
     logarithm : ndarray of int32, shape (channels, frames)
-        The scale's logarithm before the sample is known, in 256ths of an octave, over one code.
+        The scale's logarithm before the sample is known, in 256ths of an octave, over one code; in `spikey`, which
+        needs it for the loss only, that of the mean difference.
     """
 
     paths: tuple[Path, ...]
@@ -107,7 +110,8 @@ def _follow_level(codes, start, exponent, mantissa, logarithm):
         exponent[t] = wavelet.exponent(level)
         mantissa[t] = wavelet.mantissa(level, exponent[t])
         if t + 1 < codes.size:
-            logarithm[t + 1] = (np.int64(exponent[t]) - wavelet_spec.FRACTION) << 8
+            codes_wide = max(level, 1) / ONE_CODE
+            logarithm[t + 1] = np.int64(np.floor(256 * np.log2(codes_wide) + 0.5))
 
 
 @compiled

@@ -135,7 +135,7 @@ class Streaming(nn.Module):
             part = seen[:, :, [longest - lag for lag in lags]]
             columns.append(part - signal[:, :, None] if relative else part)
         values = torch.cat(columns, dim=2) * torch.exp2(spec.UNIT_BITS - exponent)[:, :, None]
-        return half_up(values).clamp(-self.limit, self.limit) if exact else values
+        return (half_up(values) if exact else values).clamp(-self.limit, self.limit)
 
 
 def _runs(features: Sequence[tuple[int, int, int]]) -> list[tuple[int, list[int], int]]:
