@@ -112,7 +112,7 @@ def test_what_is_held_out_is_not_read_to_learn(data: Path, tmp_path: Path) -> No
     only.mkdir()
     (only / "train").symlink_to(data / "train")
     assert learn(on(only, tmp_path), tmp_path / "run").best_bits > 0
-    with pytest.raises(ConfigError, match="test: data.directory: no WAV files there"):
+    with pytest.raises(ConfigError, match=r"test: data\.directory: no WAV files there"):
         train(on(only, tmp_path), tmp_path / "run")
 
 

@@ -12,6 +12,7 @@ from model.cli.calibrate import calibrate
 from model.cli.convert import compress, decompress
 from model.cli.inspect import info, verify
 from model.cli.measure import bench, synth
+from model.cli.train import sweep, train
 
 BAD_INPUT, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -22,7 +23,7 @@ def spikey() -> None:
     """Compress neural recordings without loss, to the bytes that the hardware makes."""
 
 
-for _command in (compress, decompress, info, verify, calibrate, synth, bench):
+for _command in (compress, decompress, info, verify, calibrate, train, sweep, synth, bench):
     spikey.add_command(_command)
 
 
@@ -53,7 +54,7 @@ def _explain(error: Exception) -> tuple[str, int]:
         case click.ClickException():
             return error.format_message(), BAD_INPUT
         case click.Abort():
-            return "interrupted; nothing is left half-written", INTERRUPTED
+            return str(error) or "interrupted; nothing is left half-written", INTERRUPTED
         case OSError():
             names = " to ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
             return f"{names + ': ' if names else ''}{error.strerror or error}", BAD_INPUT

@@ -26,6 +26,21 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None] | None]:
         yield lambda amount: bar.advance(task, amount)
 
 
+@contextlib.contextmanager
+def counter(label: str) -> Iterator[Callable[[int, int, str], None] | None]:
+    """As `progress`, but what it gives takes how much is done of how much, and a note to show beside."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None, note="reading recordings")
+        yield lambda done, total, note: bar.update(task, completed=done, total=total, note=note)
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, total: bool = False) -> None:
     """Print a table: the first column is text, the others are figures; `total` sets the last row apart."""
     from rich.console import Console

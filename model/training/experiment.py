@@ -21,9 +21,10 @@ from model.spec.config import ConfigError, nearest
 from model.training.schema import Experiment
 from model.training.schema_network import KINDS
 
-__all__ = ["PUBLISHED", "Experiment", "apply", "load", "select"]
+__all__ = ["PUBLISHED", "SHIPPED", "Experiment", "apply", "load", "select", "value"]
 
 PUBLISHED: Final = Path(__file__).with_name("published.yaml")
+SHIPPED: Final = Path(__file__).with_name("shipped.yaml")
 _OWN: Final = ("name", "description", "search")  # of an experiment, not of what it does
 _WANTED: Final = {
     "int_type": "a whole number",
@@ -126,6 +127,14 @@ def apply(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
     for field, value in values.items():
         _place(experiment.name, found, field, value)
     return _build(experiment.name, {**found, "description": experiment.description})
+
+
+def value(text: str) -> Any:
+    """The value that a text stands for in a file of experiments; raises `ConfigError` if it is not YAML."""
+    try:
+        return yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError):
+        raise ConfigError(f"{text}: not YAML; give a number, true, false, text or [1, 2]") from None
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:

@@ -14,7 +14,7 @@ from model.spec.config import ConfigError
 from model.training.evaluate import Bytes, evaluate
 from model.training.experiment import Experiment
 from model.training.export import parameter_set
-from model.training.train import Progress, Trained, recordings, train
+from model.training.train import Progress, Trained, recordings, train, what_counts
 
 RESULT: Final = "result.json"
 PARAMETERS: Final = "parameters.spkp"
@@ -29,7 +29,7 @@ class Result:
     name : str
         The experiment's.
     configuration : dict
-        All its fields.
+        All its fields that count.
     float_bits : float
         Ideal code length on what is held out, bits a sample.
     quantised_bits : float or None
@@ -119,7 +119,7 @@ def _finish(trained: Trained, folder: Path, scratch: Path) -> Result:
             out.write(parameters.to_bytes())
     return Result(
         experiment.name,
-        experiment.model_dump(mode="json"),
+        what_counts(experiment),
         trained.float_bits,
         None if math.isnan(trained.quantised_bits) else trained.quantised_bits,
         multiply_adds,

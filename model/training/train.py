@@ -27,7 +27,7 @@ from model.training.experiment import Experiment
 from model.training.network import Batch, Golden
 from model.training.traces import Recordings, Trace
 
-__all__ = ["PARTS", "Progress", "Run", "Trained", "device_of", "learn", "outputs", "recordings", "train"]
+__all__ = ["PARTS", "Progress", "Run", "Trained", "device_of", "learn", "outputs", "recordings", "train", "what_counts"]
 
 PARTS: Final = ("train", "test")
 VALIDATION: Final = 10  # every so manieth training stream decides when to stop
@@ -73,6 +73,12 @@ class Trained:
     quantised_bits: float
     epochs: int
     seconds: float
+
+
+def what_counts(experiment: Experiment) -> dict[str, Any]:
+    """The fields of an experiment that its weights depend on."""
+    found = experiment.model_dump(mode="json", exclude={"description", "output", "search"})
+    return {**found, "training": {k: v for k, v in found["training"].items() if k not in ("threads", "device")}}
 
 
 def device_of(experiment: Experiment) -> torch.device:
@@ -254,7 +260,7 @@ class Run:
             **found,
             "weights": self.weights(),
             "optimiser": self.optimiser.state_dict(),
-            "experiment": self.experiment.model_dump_json(),
+            "experiment": what_counts(self.experiment),
         }
 
     def restore(self, path: Path) -> None:
@@ -263,7 +269,7 @@ class Run:
             found = torch.load(path, map_location=self.device, weights_only=True)
         except (RuntimeError, EOFError, pickle.UnpicklingError):
             raise ConfigError(f"{path}: is no checkpoint, or damaged; remove it, or train without --resume") from None
-        if found["experiment"] != self.experiment.model_dump_json():
+        if found["experiment"] != what_counts(self.experiment):
             raise ConfigError(f"{path}: is of another configuration; remove it, or train without --resume")
         for name in ("epoch", "quantised", "stale", "best_bits", "best", "float_best"):
             setattr(self, name, found[name])
