@@ -32,7 +32,7 @@ from model.spec import full, network, shipped
 from model.spec.config import ConfigError, find_profile
 from model.spec.network import Network
 from model.spec.parameters import ParameterSet
-from model.training import law
+from model.training import filters, law, windows
 from model.training.evaluate import evaluate
 from model.training.experiment import PUBLISHED, Experiment, apply, load
 from model.training.export import parameter_set
@@ -55,6 +55,19 @@ MEMORY_BUDGET = {"training.epochs": 10, "training.quantise_epochs": 2, "training
 FOURIER = {"kind": "fourier", "bins": 8, "window": 64}
 STREAMS = 6  # every so manieth stream of `test`, for the published experiments
 MEMORY_STREAMS = 30  # for those with an LSTM
+VISITED = 16  # every so manieth training stream, to see which distribution the network chooses
+WAVELETS = ("haar", "sym2", "coif1", "bior1.3", "rbio1.3", "dmey")
+WINDOW = 1953  # samples
+FEATURES = (
+    "wavelet",
+    "taps",
+    "kept, low and high",
+    "lost",
+    "response",
+    "rounding, 1/16 code",
+    "level 1 unexplained",
+    "worst level",
+)
 LINEAR: dict[str, Any] = {
     "projector": {"kind": "none"},
     "middleout": {"form": "none", "peers": 0},
@@ -254,9 +267,6 @@ def _usual(trained: Trained) -> int:
     return int(places.clamp(0, trained.experiment.outputs.shapes - 1).mode().values)
 
 
-VISITED = 16  # every so manieth stream
-
-
 def reference_rows(paths: Sequence[Path], profiles: Sequence[str], note: str = "") -> list[Row]:
     """The profiles without a network, on the same recordings, grouped."""
     sources = [Source(path, f"{number}.wav") for number, path in enumerate(paths)]
@@ -320,6 +330,33 @@ def table(runs: Runs, title: str, file: Path, only: Sequence[str], *, ship: bool
     document.show(title, COLUMNS, [row.cells() for row in rows], page)
 
 
+def feature_rows(signal: np.ndarray) -> list[list[str]]:
+    """What the streaming form of each wavelet does to it, on one recording; a line each.
+
+    Parameters
+    ----------
+    signal : ndarray of int, shape (frames,)
+        1/16 codes, relative to the first.
+    """
+    rows = []
+    for name in WAVELETS:
+        low, high = filters.shortening(name)
+        levels = windows.difference(name, signal, WINDOW)
+        rows.append(
+            [
+                name,
+                str(low.length),
+                f"{low.length - low.newest - low.oldest} and {high.length - high.newest - high.oldest}",
+                f"{100 * max(low.loss, high.loss):.2f} %",
+                f"{max(low.deviation, high.deviation):.4f}",
+                f"{max(level.greatest for level in levels):.2f}",
+                f"{100 * levels[0].unexplained:.1f} %",
+                f"{100 * max(level.unexplained for level in levels):.1f} %",
+            ]
+        )
+    return rows
+
+
 def main() -> None:
     """Entry point of the script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -337,6 +374,10 @@ def main() -> None:
         parser.error("--page: needs all experiments; leave --only out")
     runs = Runs(given.runs, resume=given.resume)
     table(runs, "ours: all recordings of test", OURS, only, ship=given.ship, page=given.page)
+    if not only:
+        signal = runs.recordings(apply(load(OURS)["spikey"], {"data.files": 1}), 1)[0].traces[0].signal[0]
+        title = f"features: streaming against a window of {WINDOW} samples"
+        document.show(title, FEATURES, feature_rows(signal), given.page)
     table(runs, "published: every sixth stream of test", PUBLISHED, only, ship=False, page=given.page)
 
 
