@@ -139,7 +139,7 @@ def test_greatest_sums_do_not_overflow(kind: int, bits: int) -> None:
     most, ends = (1 << bits - 1) - 1, set()
     for sign, bias, shift in ((1, (1 << 30) - 1, 0), (-1, 1 - (1 << 30), 0), (1, -(1 << 30) + 1, 24), (1, 99, 24)):
         own = widest(kind, sign, bias, shift, bits)
-        back = spec.from_tables(spec.to_tables(own), outputs=1, contexts=1)
+        back = spec.from_tables(spec.to_tables(own), outputs=1, contexts=1, residuals=False)
         program = network.Program(back)
         state, scratch, outputs = program.state(2), program.scratch(), np.zeros(1, np.int64)
         second = Second(back)
@@ -181,13 +181,15 @@ def tables() -> dict[str, tuple[Format, np.ndarray]]:
 
 
 def check(found: Any) -> Network:
-    return spec.from_tables(found, outputs=1, contexts=1)
+    return spec.from_tables(found, outputs=1, contexts=1, residuals=False)
 
 
 @pytest.mark.parametrize("more", KINDS.values(), ids=KINDS)
 def test_tables_give_the_network_back(more: dict[str, Any]) -> None:
     own = network_of(3, **more)
-    back = spec.from_tables(spec.to_tables(own), outputs=own.head.outputs, contexts=own.contexts)
+    back = spec.from_tables(
+        spec.to_tables(own), outputs=own.head.outputs, contexts=own.contexts, residuals=own.contexts > 1
+    )
     again = spec.to_tables(back)
     assert all((again[name][1] == values).all() for name, (_, values) in spec.to_tables(own).items())
     assert (back.inputs, back.latent, back.form, back.bits) == (own.inputs, own.latent, own.form, own.bits)
@@ -304,4 +306,4 @@ def test_nodes_of_lms_are_sources_where_the_profile_has_it() -> None:
     own = network_of(2, outputs=3, contexts=2)
     assert {1, 2} <= set(own.bank[:, 0].tolist())
     with pytest.raises(ConfigError, match="is not possible"):
-        spec.from_tables(spec.to_tables(own), outputs=3, contexts=1)
+        spec.from_tables(spec.to_tables(own), outputs=3, contexts=1, residuals=False)

@@ -15,7 +15,6 @@ from model.spec import range as range_spec
 from model.spec.config import ConfigError
 from model.spec.network import Network
 from model.spec.parameters import ParameterSet
-from model.spec.spikey import values_of
 
 PROFILE: Final = "full"
 OUTPUTS: Final = 3  # mean, scale, shape
@@ -65,5 +64,5 @@ def unpack(parameters: ParameterSet, width: int) -> Tables:
     each = [
         calibrated.unpack(ParameterSet(calibrated.PROFILE, {**own, "points": (form, row)}), width) for row in points
     ]
-    built = network.from_tables(values_of(parameters), outputs=OUTPUTS, contexts=CONTEXTS)
+    built = network.from_tables(parameters.tables, outputs=OUTPUTS, contexts=CONTEXTS, residuals=True)
     return Tables(each[0], np.stack([one.points for one in each]), built)

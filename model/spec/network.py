@@ -18,7 +18,7 @@ and the mean is subtracted from the own latent. A channel without partners keeps
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
@@ -135,7 +135,7 @@ class Network:
     predictor: list[Dense]
     head: Dense
     skip: Dense | None
-    contexts: int = field(default=1)
+    contexts: int = 1
 
     @property
     def inputs(self) -> int:
@@ -244,16 +244,21 @@ class _Reader:
             raise ConfigError("parameter table 'layer_weights': more than the layers take; its writer is at fault")
 
 
-def from_tables(tables: Mapping[str, tuple[Format, np.ndarray]], *, outputs: int, contexts: int) -> Network:
+def from_tables(
+    tables: Mapping[str, tuple[Format, np.ndarray]], *, outputs: int, contexts: int, residuals: bool
+) -> Network:
     """The network in the tables of a parameter set.
 
     Parameters
     ----------
     tables : mapping of str to (Format, ndarray of int64)
+        Others among them are left alone.
     outputs : int
         That the profile needs.
     contexts : int
         That the profile has.
+    residuals : bool
+        Whether the profile has the stage `lms`, and so nodes 1 and 2.
 
     Raises
     ------
@@ -277,7 +282,7 @@ def from_tables(tables: Mapping[str, tuple[Format, np.ndarray]], *, outputs: int
         found = values[name].shape
         if len(found) != len(shape) or any(want not in (-1, have) for want, have in zip(shape, found, strict=True)):
             raise ConfigError(f"parameter table '{name}': shape {found}; give {shape}, -1 being any size")
-    _check_bank(values, residuals=contexts > 1)
+    _check_bank(values, residuals=residuals)
     _check_layers(values, outputs)
     inputs = len(values["features"]) + contexts
     reader = _Reader(values["layer_weights"], values["layer_biases"])

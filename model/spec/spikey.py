@@ -88,13 +88,8 @@ def unpack(parameters: ParameterSet, width: int) -> Tables:
     _check_codes(coder, choices, lengths)
     level = int(values["level"])
     moved = level << (width - REFERENCE_WIDTH) if width >= REFERENCE_WIDTH else level >> (REFERENCE_WIDTH - width)
-    built = network.from_tables(values_of(parameters), outputs=OUTPUTS, contexts=CONTEXTS)
+    built = network.from_tables(parameters.tables, outputs=OUTPUTS, contexts=CONTEXTS, residuals=False)
     return Tables(built, max(moved, 1 << LEVEL_FRACTION), coder, choices, lengths)
-
-
-def values_of(parameters: ParameterSet) -> dict[str, tuple[Format, np.ndarray]]:
-    """Those of a set's tables that are the network's."""
-    return {name: table for name, table in parameters.tables.items() if name in network.TABLES}
 
 
 def _check_codes(coder: int, choices: np.ndarray, lengths: np.ndarray) -> None:
