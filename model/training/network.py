@@ -239,7 +239,12 @@ class Golden(nn.Module):
                 products += x.T @ x
                 sums += x.T @ errors.double().reshape(-1).cpu()
             ridge = torch.eye(size, dtype=torch.float64) * products.diagonal().mean() * RIDGE
-            linear.weight[0] = torch.linalg.solve(products + ridge, sums).to(linear.weight)
+            greatest = linear.quantiser.weight_limit * 2.0 ** (wavelet_spec.UNIT_BITS - linear.fraction) / 2
+            found = torch.linalg.solve(products + ridge, sums)
+            while found.abs().max() > greatest:  # inputs that nearly follow from each other
+                ridge *= 4
+                found = torch.linalg.solve(products + ridge, sums)
+            linear.weight[0] = found.to(linear.weight)
         if linear is self.head and self.experiment.loss == "squared_error":
             linear.weight.requires_grad_(False)  # nothing is left to learn
 

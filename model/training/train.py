@@ -307,8 +307,8 @@ def learn(
     own = experiment.training
     if own.threads is not None:
         torch.set_num_threads(own.threads)
-    folder.mkdir(parents=True, exist_ok=True)
     run = Run(experiment, found or recordings(experiment, folder / "recordings", ["train"])[0])
+    folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / "checkpoint.pt"
     if resume and checkpoint.is_file():
         run.restore(checkpoint)
