@@ -17,7 +17,7 @@ from hw.boards import icebreaker, ulx3s
 from hw.boards.board import Board
 from hw.boards.clock import Clock
 from hw.boards.top import OUTPUTS, SOURCES, Top
-from hw.core import Core
+from hw.core import Core, chain_of
 from hw.flow import NAME, STATISTICS, Flow
 from hw.report import Report, ReportError
 from model.spec import operating
@@ -242,6 +242,7 @@ def main(
     frame_clocks: int,
 ) -> None:
     """Build Spikey's core: a board's bitstream with a report, or Verilog."""
+    chain_of(profile)
     if target == "verilog":
         link = operating.LINK_BYTES if mhz is None else round(mhz * 1e6)
         config = operating.live(profile, channels, width, rate, link)

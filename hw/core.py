@@ -10,16 +10,16 @@ from hw.calibrated import Calibrated
 from hw.compressor import Compressor
 from hw.frame import COUNTER_BITS, COUNTERS
 from hw.turns import END_ROUNDS, SLOTS
-from model.spec.config import CodecConfig, ConfigError
+from model.spec.config import CodecConfig, ConfigError, find_profile
 
 CHAINS: Final = {"tiny": Compressor, "calibrated": Calibrated}
 
 
-def chain_of(config: CodecConfig) -> type[Compressor] | type[Calibrated]:
-    """The chain of a profile; raises `ConfigError` if there are no gates for it."""
-    if config.profile not in CHAINS:
-        raise ConfigError(f"profile: '{config.profile}' has no gates yet; give one of {', '.join(CHAINS)}")
-    return CHAINS[config.profile]
+def chain_of(profile: str) -> type[Compressor] | type[Calibrated]:
+    """The chain of a profile; raises `ConfigError` if there is none, or there are no gates for it."""
+    if find_profile(profile).name not in CHAINS:
+        raise ConfigError(f"profile: '{profile}' has no gates yet; give one of {', '.join(CHAINS)}")
+    return CHAINS[profile]
 
 
 class Core(wiring.Component):
@@ -59,7 +59,7 @@ class Core(wiring.Component):
 
     def __init__(self, config: CodecConfig, *, banks: int = 2, frame_clocks: int = 0) -> None:
         self.config = config
-        self.compressor: Compressor | Calibrated = chain_of(config)(config, banks, frame_clocks)
+        self.compressor: Compressor | Calibrated = chain_of(config.profile)(config, banks, frame_clocks)
         self.parameterised = isinstance(self.compressor, Calibrated)
         parameters: dict[str, Any] = {
             "p_axis_tdata": In(16),

@@ -236,6 +236,7 @@ def test_a_tool_that_fails_leaves_nothing(
         ([], "--board: a bitstream needs one of icebreaker, ulx3s; or add --target verilog"),
         (["--board", "icebraker"], "'icebraker' is not one of 'icebreaker', 'ulx3s'"),
         (["--board", "icebreaker", "--profile", "tinny"], "did you mean 'tiny'?"),
+        (["--board", "icebreaker", "--profile", "spikey"], "has no gates yet; give one of tiny, calibrated"),
         (["--board", "icebreaker", "--channels", "0"], "'--channels'"),
         (["--board", "icebreaker", "--channels", "1025"], "'--channels'"),
         (["--board", "icebreaker", "--channels", "many"], "'--channels'"),
