@@ -51,7 +51,12 @@ BUDGET: dict[str, Any] = {
     "training.eval_freq": 4,
     "output.plots": False,
 }
-MEMORY_BUDGET = {"training.epochs": 10, "training.quantise_epochs": 2, "training.eval_freq": 2}  # of an LSTM
+MEMORY_BUDGET = {
+    "training.epochs": 10,
+    "training.quantise_epochs": 1,
+    "training.segment": 128,
+    "training.eval_freq": 3,
+}  # of an LSTM
 FOURIER = {"kind": "fourier", "bins": 8, "window": 64}
 STREAMS = 6  # every so manieth stream of `test`, for the published experiments
 MEMORY_STREAMS = 30  # for those with an LSTM
@@ -167,7 +172,10 @@ def measured(trained: Trained, parameters: ParameterSet | None) -> tuple[float, 
 
 def linear_bits(runs: Runs, experiment: Experiment, every: int) -> float:
     """Ideal code length of the least-squares linear predictor of the same inputs, in float."""
-    found = apply(experiment, {**LINEAR, "training.segment": min(512, experiment.training.segment)})
+    features = [feature.model_dump() for feature in experiment.inputs]
+    found = apply(
+        experiment, {**LINEAR, "features": features, "training.segment": min(512, experiment.training.segment)}
+    )
     return runs.train(found.model_copy(update={"name": f"{experiment.name}_linear"}), every).float_bits
 
 
