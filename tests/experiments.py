@@ -18,6 +18,7 @@ from model.training.experiment import Experiment, load
 from model.training.network import Golden
 from model.training.traces import START_LEVEL, Trace, trace
 
+torch.set_num_threads(1)  # tensors are small, and tests share the processor
 SMALL: dict[str, Any] = {
     "window": 64,
     "features": [{"kind": "identity", "samples": 3}, {"kind": "wavelet", "wavelet": "haar", "levels": 2}],

@@ -6,6 +6,7 @@ its bytes do not tell.
 """
 
 import filecmp
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -77,7 +78,7 @@ def sources(trained: Trained, scratch: Path) -> list[list[Source]]:
             found = path
             if experiment.data.split == "time":
                 found = scratch / f"{number}-{part}.wav"
-                wav.write_wav(found, trained.test.mapping.to_samples(codes.T), wav.read(path).rate, overwrite=True)
+                wav.write_wav(found, trained.test.mapping.to_samples(codes.T), wav.read(path).rate)
             group.append(Source(found, f"{number}-{part}.wav", links=links))
         groups.append(group)
     return groups
@@ -88,8 +89,8 @@ def _container(trained: Trained, parameters: ParameterSet, groups: Sequence[list
     path, restored = scratch / "held-out.spk", scratch / "restored"
     pack(groups, path, profile=trained.experiment.profile, parameters=parameters, embed=False)
     container = Container.open(path, [parameters])
-    restored.mkdir(exist_ok=True)
-    container.unpack(restored, overwrite=True)
+    restored.mkdir()
+    container.unpack(restored)
     for source in (source for group in groups for source in group):
         if not filecmp.cmp(source.path, restored / source.name, shallow=False):
             raise MismatchError(f"{source.path}: what was decoded differs")
@@ -133,20 +134,18 @@ def evaluate(trained: Trained, parameters: ParameterSet | None, scratch: Path) -
     parameters : ParameterSet or None
         The network's; None where the law has no such network.
     scratch : Path
-        A folder for files that are not wanted afterwards.
+        A folder; nothing stays in it.
 
     Raises
     ------
     MismatchError
         If something else was decoded.
     """
-    groups = sources(trained, scratch)
-    if parameters is not None and trained.experiment.coder.kind in LAW_CODERS:
-        size = _container(trained, parameters, groups, scratch)
-    else:
-        size = _coded(trained)
-    return Bytes(
-        size,
-        sum(source.path.stat().st_size for group in groups for source in group),
-        sum(stream.codes.size for stream in trained.test.traces),
-    )
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        groups = sources(trained, Path(folder))
+        if parameters is not None and trained.experiment.coder.kind in LAW_CODERS:
+            size = _container(trained, parameters, groups, Path(folder))
+        else:
+            size = _coded(trained)
+        wav_bytes = sum(source.path.stat().st_size for group in groups for source in group)
+    return Bytes(size, wav_bytes, sum(stream.codes.size for stream in trained.test.traces))

@@ -101,9 +101,9 @@ def run(
         trained = train(experiment, folder, resume=resume, progress=progress, found=found)
         result = _finish(trained, folder, scratch)
         if experiment.output.plots:
-            from model.training import pictures  # noqa: PLC0415  # loads matplotlib
+            from model.training.pictures import draw  # noqa: PLC0415  # loads matplotlib
 
-            pictures.draw(trained, folder)
+            draw(trained, folder)
     with disk.replacing(folder / RESULT, overwrite=True) as out:
         out.write(result.to_json())
     return result
