@@ -12,6 +12,7 @@ experiment did not change are taken from the runs' folder. Two cores take about 
 """
 
 import argparse
+import copy
 import dataclasses
 import json
 import math
@@ -28,9 +29,8 @@ from model.bench.files import grouped_sources
 from model.cli import console
 from model.formats import disk
 from model.formats.container import Source
-from model.spec import full, network, shipped
+from model.spec import full, shipped
 from model.spec.config import ConfigError, find_profile
-from model.spec.network import Network
 from model.spec.parameters import ParameterSet
 from model.training import filters, law, windows
 from model.training.evaluate import evaluate
@@ -49,6 +49,7 @@ BUDGET: dict[str, Any] = {
     "quantisation.activations": 10,
     "training.segment": 256,
     "training.eval_freq": 4,
+    "training.threads": 1,
     "output.plots": False,
 }
 MEMORY_BUDGET = {
@@ -60,7 +61,6 @@ MEMORY_BUDGET = {
 FOURIER = {"kind": "fourier", "bins": 8, "window": 64}
 STREAMS = 6  # every so manieth stream of `test`, for the published experiments
 MEMORY_STREAMS = 30  # for those with an LSTM
-VISITED = 16  # every so manieth training stream, to see which distribution the network chooses
 WAVELETS = ("haar", "sym2", "coif1", "bior1.3", "rbio1.3", "dmey")
 WINDOW = 1953  # samples
 FEATURES = (
@@ -233,7 +233,7 @@ def own_rows(runs: Runs, experiment: Experiment, *, ship: bool) -> list[Row]:
     ]
     if experiment.name == "full":
         for name, kept in (("mean only", [0]), ("scale only", [1]), ("scale and shape only", [1, 2])):
-            bits, ratio = measured(trained, silenced(parameters, trained, kept))
+            bits, ratio = measured(trained, silenced(trained, kept))
             rows.append(Row(f"full, {name}", 0, math.nan, math.nan, math.nan, math.nan, bits, ratio))
     if ship and experiment.name in SETS:
         path = shipped.FOLDER / f"{SETS[experiment.name]}.spkp"
@@ -243,36 +243,15 @@ def own_rows(runs: Runs, experiment: Experiment, *, ship: bool) -> list[Row]:
     return rows
 
 
-def silenced(parameters: ParameterSet, trained: Trained, kept: Sequence[int]) -> ParameterSet:
-    """A set of profile `full` whose network gives 0 for all outputs but those kept."""
-    width = trained.experiment.data.width
-    tables = full.unpack(parameters, width)
-
-    def only(part: network.Dense | None) -> network.Dense | None:
-        if part is None:
-            return None
-        keep = np.isin(np.arange(full.OUTPUTS), kept)
-        return dataclasses.replace(part, weights=part.weights * keep[:, None], biases=np.where(keep, part.biases, 0))
-
-    found: Network = dataclasses.replace(
-        tables.network,
-        head=only(tables.network.head),
-        skip=only(tables.network.skip),  # type: ignore[arg-type]
-    )
-    shapes = tables.shapes
-    if 2 not in kept:  # one distribution for all: the one chosen most
-        shapes = np.repeat(shapes[_usual(trained) :][:1], 1, axis=0)
-    even = parameters.tables["edges"][1].size == 0
-    return full.pack(full.Tables(tables.calibrated, shapes, found), width, even=even)
-
-
-def _usual(trained: Trained) -> int:
-    """The distribution that the network chooses most often."""
-    chosen = [
-        outputs(trained.golden, stream, exact=True)[:, :, 2].flatten() for stream in trained.train.traces[::VISITED]
-    ]
-    places = torch.floor(torch.cat(chosen) / (1 << network.OUTPUT.fraction) + 0.5)
-    return int(places.clamp(0, trained.experiment.outputs.shapes - 1).mode().values)
+def silenced(trained: Trained, kept: Sequence[int]) -> ParameterSet:
+    """The set of a network of profile `full` that gives 0 for all outputs but those kept, its distributions fitted."""
+    golden = copy.deepcopy(trained.golden)
+    with torch.no_grad():
+        for output in range(full.OUTPUTS):
+            if output not in kept:
+                for values in (golden.head.weight, golden.head.bias, golden.skip.weight):  # type: ignore[union-attr]
+                    values[output] = 0
+    return parameter_set(dataclasses.replace(trained, golden=golden))
 
 
 def reference_rows(paths: Sequence[Path], profiles: Sequence[str], note: str = "") -> list[Row]:

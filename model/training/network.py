@@ -20,7 +20,7 @@ from model.training.layers import Dense, Lstm, Quantiser
 from model.training.schema_network import FcProjector, LstmPredictor, LstmProjector
 from model.training.wavelet import Streaming, Windowed, half_up
 
-RIDGE = 1e-6  # of the mean square of inputs, in the linear predictor that training begins with
+RIDGE = 1e-3  # of each input's mean square, in the linear predictor that training begins with: many inputs depend
 OUTPUT_UNIT = 1 << spec.OUTPUT.fraction  # of mean, scale and shape: a scale, an octave, a distribution
 Layer = Dense | Lstm
 FORMS = {"none": spec.MiddleOut.NONE, "mean": spec.MiddleOut.PLAIN, "residual": spec.MiddleOut.RESIDUAL}
@@ -238,7 +238,7 @@ class Golden(nn.Module):
                 x = (x.double() * units.double()[:, :, None]).reshape(-1, size).cpu()
                 products += x.T @ x
                 sums += x.T @ errors.double().reshape(-1).cpu()
-            ridge = torch.eye(size, dtype=torch.float64) * products.diagonal().mean() * RIDGE
+            ridge = torch.diag(products.diagonal() + 1e-6 * products.diagonal().mean()) * RIDGE
             greatest = linear.quantiser.weight_limit * 2.0 ** (wavelet_spec.UNIT_BITS - linear.fraction) / 2
             found = torch.linalg.solve(products + ridge, sums)
             while found.abs().max() > greatest:  # inputs that nearly follow from each other
