@@ -8,6 +8,7 @@ import torch
 from experiments import FULL, small, train_and_test
 
 from model.spec.config import ConfigError
+from model.training import result as results
 from model.training.evaluate import evaluate
 from model.training.experiment import Experiment
 from model.training.export import parameter_set
@@ -139,7 +140,6 @@ CODED: dict[str, dict[str, Any]] = {
     "arithmetic": {"coder": {"kind": "arithmetic"}, "loss": "squared_error"},
     "bzip2": {"coder": {"kind": "bzip2"}, "data": {"split": "time"}},
     "identity": {"coder": {"kind": "identity"}},
-    "windowed": {"coder": {"kind": "binomial"}, "feature_form": "windowed"},
     "range": {**FULL, "middleout": {"form": "mean", "peers": 2}, "data": {"split": "time"}},
 }
 
@@ -148,13 +148,18 @@ CODED: dict[str, dict[str, Any]] = {
 def test_bytes_are_decoded_and_near_the_code_length(data: Path, tmp_path: Path, name: str) -> None:
     experiment = on(data, tmp_path, **CODED[name])
     found = train(experiment, tmp_path / "run")
-    parameters = None if found.golden.windowed else parameter_set(found)
-    size = evaluate(found, parameters, tmp_path)
+    size = evaluate(found, parameter_set(found), tmp_path)
     assert size.samples == sum(stream.codes.size for stream in found.test.traces)
     assert size.wav_bytes == 2 * size.samples + 44 * sum(len(stream.paths) for stream in found.test.traces)
     if name == "identity":
         assert 10 <= size.bits_per_sample < 10.1
         return
-    ideal = found.float_bits if found.golden.windowed else found.quantised_bits
-    assert ideal - 0.2 < size.bits_per_sample < ideal + 1.5
+    assert found.quantised_bits - 0.2 < size.bits_per_sample < found.quantised_bits + 1.5
     assert size.ratio_wav == pytest.approx(16 / size.bits_per_sample, rel=0.05)
+
+
+def test_the_windowed_form_has_no_bytes(data: Path, tmp_path: Path) -> None:
+    experiment = on(data, tmp_path, feature_form="windowed")
+    found = results.run(experiment, tmp_path / "run")
+    assert (found.size, found.quantised_bits, found.parameter_set) == (None, None, None)
+    assert results.read(tmp_path / "run" / results.RESULT) == found

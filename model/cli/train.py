@@ -176,7 +176,7 @@ def _show(found: list[Result]) -> None:
     for one in found:
         integers = "-" if one.quantised_bits is None else f"{one.quantised_bits:.4f}"
         products = "-" if one.multiply_adds is None else sum(one.multiply_adds.values())
-        size = (f"{one.size.bits_per_sample:.4f}", f"{one.size.ratio_wav:.4f}")
+        size = ("-", "-") if one.size is None else (f"{one.size.bits_per_sample:.4f}", f"{one.size.ratio_wav:.4f}")
         rows.append((one.name, f"{one.float_bits:.4f}", integers, *size, products, one.epochs, round(one.seconds)))
     console.table("what is held out, compressed, decoded and compared; the set itself is not counted", COLUMNS, rows)
 

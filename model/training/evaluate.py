@@ -1,6 +1,6 @@
 """How small held-out recordings become with a trained network: bytes that were written, decoded and compared.
 
-Where the law has network and coder, the bytes are those of a container, the parameter set aside. Other coders of
+Where the law has the coder, the bytes are those of a container, the parameter set aside. Other coders of
 `model.training.coders` get the residuals of each channel; `HEAD_BYTES` of each file are counted besides, for all that
 its bytes do not tell.
 """
@@ -125,14 +125,14 @@ def _coded(trained: Trained) -> int:
     return size
 
 
-def evaluate(trained: Trained, parameters: ParameterSet | None, scratch: Path) -> Bytes:
+def evaluate(trained: Trained, parameters: ParameterSet, scratch: Path) -> Bytes:
     """Compress what is held out, decode it and compare.
 
     Parameters
     ----------
     trained : Trained
-    parameters : ParameterSet or None
-        The network's; None where the law has no such network.
+    parameters : ParameterSet
+        The network's.
     scratch : Path
         A folder; nothing stays in it.
 
@@ -143,7 +143,7 @@ def evaluate(trained: Trained, parameters: ParameterSet | None, scratch: Path) -
     """
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         groups = sources(trained, Path(folder))
-        if parameters is not None and trained.experiment.coder.kind in LAW_CODERS:
+        if trained.experiment.coder.kind in LAW_CODERS:
             size = _container(trained, parameters, groups, Path(folder))
         else:
             size = _coded(trained)

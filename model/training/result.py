@@ -40,8 +40,9 @@ class Result:
         Its identifier.
     epochs : int
     seconds : float
-    size : Bytes
-        Of what is held out, compressed, decoded and compared.
+    size : Bytes or None
+        Of what is held out, compressed, decoded and compared; None where the law has no such network: in float, no
+        decoder could rely on it.
     """
 
     name: str
@@ -52,11 +53,13 @@ class Result:
     parameter_set: str | None
     epochs: int
     seconds: float
-    size: Bytes
+    size: Bytes | None
 
     def to_json(self) -> bytes:
         """As it stands in `result.json`."""
-        size = {**self.size._asdict(), "ratio_wav": self.size.ratio_wav, "bits_per_sample": self.size.bits_per_sample}
+        one, size = self.size, None
+        if one is not None:
+            size = {**one._asdict(), "ratio_wav": one.ratio_wav, "bits_per_sample": one.bits_per_sample}
         found = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         seed = self.configuration["training"]["seed"]
         return json.dumps({**found, "seed": seed, "size": size}, indent=2).encode() + b"\n"
@@ -66,7 +69,7 @@ def read(path: Path) -> Result:
     """The figures in a `result.json`; raises `ConfigError` if it is none."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        size = Bytes(*(found["size"][field] for field in Bytes._fields))
+        size = None if found["size"] is None else Bytes(*(found["size"][field] for field in Bytes._fields))
         fields = {field.name: found[field.name] for field in dataclasses.fields(Result)}
         return Result(**{**fields, "size": size})
     except (ValueError, KeyError, TypeError):
@@ -111,10 +114,11 @@ def run(
 
 def _finish(trained: Trained, folder: Path, scratch: Path) -> Result:
     """Parameter set and figures."""
-    experiment, parameters, multiply_adds = trained.experiment, None, None
+    experiment, parameters, multiply_adds, size = trained.experiment, None, None, None
     if not trained.golden.windowed:
         parameters = parameter_set(trained)
         multiply_adds = trained.golden.export().multiply_adds(experiment.middleout.peers)
+        size = evaluate(trained, parameters, scratch)
         with disk.replacing(folder / PARAMETERS, overwrite=True) as out:
             out.write(parameters.to_bytes())
     return Result(
@@ -126,5 +130,5 @@ def _finish(trained: Trained, folder: Path, scratch: Path) -> Result:
         None if parameters is None else f"{parameters.identifier:016x}",
         trained.epochs,
         trained.seconds,
-        evaluate(trained, parameters, scratch),
+        size,
     )
