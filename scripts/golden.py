@@ -61,6 +61,7 @@ MEMORY_BUDGET = {
 FOURIER = {"kind": "fourier", "bins": 8, "window": 64}
 STREAMS = 6  # every so manieth stream of `test`, for the published experiments
 MEMORY_STREAMS = 30  # for those with an LSTM
+KEPT = 24  # trained networks that are kept for experiments that differ in their coder only
 WAVELETS = ("haar", "sym2", "coif1", "bior1.3", "rbio1.3", "dmey")
 WINDOW = 1953  # samples
 FEATURES = (
@@ -129,6 +130,7 @@ class Runs:
     def __init__(self, folder: Path, *, resume: bool) -> None:
         self.folder, self.resume = folder, resume
         self._found: dict[str, list[Recordings]] = {}
+        self._trained: dict[str, Trained] = {}
 
     def recordings(self, experiment: Experiment, every: int) -> list[Recordings]:
         """Those to learn from, and every so manieth stream of those held out; read once."""
@@ -139,10 +141,16 @@ class Runs:
         return [learned, dataclasses.replace(held, traces=held.traces[::every])]
 
     def train(self, experiment: Experiment, every: int = 1) -> Trained:
-        """A trained experiment."""
+        """A trained experiment; those that differ in their coder only are trained once."""
+        plain = experiment.model_copy(update={"name": "", "description": "", "coder": None, "search": {}})
+        key = f"{every} {plain.model_dump_json(warnings=False)}"
+        if key in self._trained:
+            return dataclasses.replace(self._trained[key], experiment=experiment)
         print(f"{experiment.name}: {experiment.feature_form}, {experiment.training.epochs} epochs", flush=True)
         folder = self.folder / experiment.name
-        return train(experiment, folder, resume=self.resume, found=self.recordings(experiment, every))
+        found = train(experiment, folder, resume=self.resume, found=self.recordings(experiment, every))
+        self._trained = {**dict(list(self._trained.items())[-KEPT:]), key: found}
+        return found
 
 
 def check(trained: Trained, parameters: ParameterSet) -> int:
