@@ -262,8 +262,8 @@ def silenced(trained: Trained, kept: Sequence[int]) -> ParameterSet:
     return parameter_set(dataclasses.replace(trained, golden=golden))
 
 
-def reference_rows(paths: Sequence[Path], profiles: Sequence[str], note: str = "") -> list[Row]:
-    """The profiles without a network, on the same recordings, grouped."""
+def reference_rows(paths: Sequence[Path], profiles: Sequence[str]) -> list[Row]:
+    """Profiles as they are shipped, on the same recordings, grouped."""
     sources = [Source(path, f"{number}.wav") for number, path in enumerate(paths)]
     rows = []
     for profile in profiles:
@@ -272,7 +272,7 @@ def reference_rows(paths: Sequence[Path], profiles: Sequence[str], note: str = "
             figures = bench.measure(profile, groups, profile, Path(scratch)).figures
         rows.append(
             Row(
-                f"{profile}{note}",
+                f"profile `{profile}`",
                 0,
                 math.nan,
                 math.nan,
@@ -321,7 +321,8 @@ def table(runs: Runs, title: str, file: Path, only: Sequence[str], *, ship: bool
         rows += found
         console.table(experiment.name, COLUMNS, [row.cells() for row in found])
     held = runs.recordings(apply(chosen[0], BUDGET if published else {}), STREAMS if published else 1)[1]
-    rows += reference_rows([path for stream in held.traces for path in stream.paths], ("tiny", "calibrated"))
+    profiles = ("tiny", "spikey", "calibrated", "full") if published else ("tiny", "calibrated")
+    rows += reference_rows([path for stream in held.traces for path in stream.paths], profiles)
     document.show(title, COLUMNS, [row.cells() for row in rows], page)
 
 
