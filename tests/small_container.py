@@ -16,11 +16,11 @@ from model.formats.container import Container, Source, pack
 from model.spec import shipped
 from model.spec.calibrate import EDGE_FRACTION, even_edges
 from model.spec.numbers import Format
+from model.spec.packet import Link
 from model.spec.parameters import ParameterSet
 
 SEED = 20260
 SMALL = {"packet_frames": 10, "key_interval": 2}
-PROFILES = ("tiny", "calibrated")
 
 
 def walk(frames: int, channels: int = 1, *, lattice: bool = True, seed: int = SEED) -> np.ndarray:
@@ -53,7 +53,11 @@ def packed(folder: Path, profile: str = "tiny", **arguments: Any) -> tuple[Path,
 
 def groups(sources: list[Source]) -> list[list[Source]]:
     """Groups of the small recordings; the second has the first for its peer."""
-    return [[sources[0], dataclasses.replace(sources[1], peers=(1,))], sources[2:3], sources[3:]]
+    return [
+        [sources[0], dataclasses.replace(sources[1], peers=(1,), links=((Link(1, 40),),))],
+        sources[2:3],
+        sources[3:],
+    ]
 
 
 def calibration(width: int, *, seed: int = SEED) -> ParameterSet:

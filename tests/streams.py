@@ -14,7 +14,6 @@ from model.spec.config import CodecConfig
 from model.spec.packet import Link
 from model.spec.profiles import PROFILES
 
-CODED = ("tiny", "calibrated")  # the profiles of which there is a codec
 RARE = (511, 895)  # codes that the converter of the public recordings almost never gives
 Wave = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]  # of frame numbers in the shape of codes
 

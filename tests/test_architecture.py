@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from streams import CODED
 
 from hw.core import CHAINS
 from model.spec.profiles import PROFILES
@@ -104,7 +103,7 @@ def test_a_wrong_import_is_noticed(where: str, text: str) -> None:
     assert len(wrong_imports(where, text)) == 1
 
 
-@pytest.mark.parametrize("profile", CODED)
+@pytest.mark.parametrize("profile", PROFILES)
 def test_every_stage_has_its_rooms(profile: str) -> None:
     for stage in PROFILES[profile].stages:
         gates = (f"hw/{stage}.py",) if profile in CHAINS else ()
@@ -118,9 +117,9 @@ def test_no_file_holds_two_ideas() -> None:
 
 
 def run_python(code: str, **environment: str) -> str:
-    """What a fresh interpreter, with the checkout as its working directory, prints; it is told of `CODED`."""
+    """What a fresh interpreter, with the checkout as its working directory, prints; it is told of `PROFILES`."""
     done = subprocess.run(
-        [sys.executable, "-c", f"CODED = {CODED}\n{code}"],
+        [sys.executable, "-c", f"PROFILES = {tuple(PROFILES)}\n{code}"],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
@@ -141,7 +140,7 @@ from model.codec.compressor import encode
 from model.codec.decompressor import decode
 from model.spec.config import CodecConfig
 frames = np.arange(40, dtype=np.uint16).reshape(20, 2)
-for profile in CODED:
+for profile in PROFILES:
     assert (decode(encode(frames, CodecConfig(profile, channels=2))).frames == frames).all()
 print(*(name for name in absent if sys.modules[name] is not None))
 """
@@ -162,7 +161,7 @@ from tests.networks import full_set, some_links, spikey_set, with_lstm
 
 random = np.random.default_rng(0)
 sets = [spikey_set(1), spikey_set(1, 17, **with_lstm()), full_set(1)]
-for name, parameters in [*((name, None) for name in CODED), *((each.profile, each) for each in sets)]:
+for name, parameters in [*((name, None) for name in PROFILES), *((each.profile, each) for each in sets)]:
     profile = PROFILES[name]
     peers, links = (0, 1, 0) if profile.peers else (), some_links(0, 3) if profile.links else ()
     config = CodecConfig(name, 3, packet_frames=16, key_interval=3, lanes=profile.lanes[-1], peers=peers, links=links)

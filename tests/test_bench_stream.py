@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from streams import CODED
 
 from model.bench import Figures, MismatchError, stream
 from model.codec.compressor import encode
@@ -77,7 +76,7 @@ def test_files_hold_channel_after_channel(lattice: list[Path], tmp_path: Path) -
     assert samples == [[100, 101, 200, 201, 300, 301], [102, 103, 302, 303]]
 
 
-@pytest.mark.parametrize("profile", CODED)
+@pytest.mark.parametrize("profile", PROFILES)
 def test_the_stream_counts_the_codecs_bytes_whatever_the_jobs(profile: str, tmp_path: Path) -> None:
     laid = stream.lay_side_by_side(synthesise(tmp_path, channels=4, seconds=0.2, seed=3), 16)
     config = CodecConfig(profile, channels=16, packet_frames=50, key_interval=3, lanes=PROFILES[profile].lanes[0])

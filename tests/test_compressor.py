@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from streams import CODED, lost_frames, noise, packets_of, streams
+from streams import lost_frames, noise, packets_of, streams
 
 from model.codec.compressor import Compressor, encode
 from model.codec.decompressor import Decompressor, Gap, blocks, decode
@@ -14,7 +14,7 @@ from model.spec import shipped
 from model.spec.config import CodecConfig, ConfigError
 from model.spec.profiles import PROFILES
 
-every_profile = pytest.mark.parametrize("profile", CODED)
+every_profile = pytest.mark.parametrize("profile", PROFILES)
 
 
 def overhead(packet: Packet, config: CodecConfig) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_container import PROFILES, SMALL, groups, packed, walk, with_directory
+from small_container import SMALL, groups, packed, walk, with_directory
 
 from model.codec import decompressor
 from model.codec.packet import Shape
@@ -16,6 +16,7 @@ from model.formats.codes import Mapping
 from model.formats.container import Container, FormatError, Source, pack
 from model.spec import shipped
 from model.spec.config import CodecConfig, ConfigError
+from model.spec.profiles import PROFILES
 
 
 def assert_restored(container: Container, target: Path, sources: list[Source]) -> None:

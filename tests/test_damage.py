@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_container import PROFILES, SEED, forged, packed, restore, walk
+from small_container import SEED, forged, packed, restore, walk
 
 from model.codec.compressor import encode
 from model.codec.packet import Packet, build, scan
@@ -15,6 +15,7 @@ from model.formats import directory, wav
 from model.formats.codes import Mapping
 from model.formats.container import Container, DamagedError, FormatError, Source, pack
 from model.spec.config import CodecConfig
+from model.spec.profiles import PROFILES
 
 
 def check_damaged(path: Path, sources: list[Source], target: Path) -> str:

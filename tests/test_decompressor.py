@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from small_container import PROFILES, forged, walk
+from small_container import forged, walk
 
 from model.codec import chain, decompressor
 from model.codec.compressor import encode
@@ -12,6 +12,7 @@ from model.codec.decompressor import Block, Decompressor, Gap, decode
 from model.codec.packet import Damage, Packet, StreamError, build, scan
 from model.spec import packet as packet_spec
 from model.spec.config import CodecConfig
+from model.spec.profiles import PROFILES
 
 
 def frames_of(count: int) -> np.ndarray:

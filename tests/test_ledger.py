@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_container import PROFILES, SEED, SMALL, calibration, packed, walk
+from small_container import SEED, SMALL, calibration, packed, walk
 from streams import packets_of
 
 from model.codec.packet import build
@@ -13,6 +13,7 @@ from model.formats.container import Container, Ledger, Source, pack
 from model.spec import packet as spec
 from model.spec.config import CodecConfig
 from model.spec.packet import Link
+from model.spec.profiles import PROFILES
 
 
 def mixed(folder: Path, profile: str) -> Ledger:

@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from streams import CODED
 
 from model.codec.compressor import encode
 from model.codec.packet import scan
@@ -65,7 +64,7 @@ def test_worst_latency_counts_the_parameter_set_and_the_partners() -> None:
         assert operating.worst_latency(config, 1000, 1_000_000) == pytest.approx(0.010 + clocks / 1e6, rel=1e-12)
 
 
-@pytest.mark.parametrize("profile", CODED)
+@pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize(("channels", "width"), [(1, 10), (256, 10), (256, 16), (1024, 10)])
 @pytest.mark.parametrize("loud", [False, True])
 def test_no_live_packet_is_longer_than_the_latency_counts_on(
