@@ -196,10 +196,27 @@ def test_profile_full_sees_residuals_and_chooses_shapes(tmp_path: Path) -> None:
     assert (found.features[0].source, found.outputs.shapes) == ("magnitude", 8)
 
 
-def test_windowed_wavelets_have_no_lags(tmp_path: Path) -> None:
-    features = [{"kind": "wavelet", "wavelet": "haar", "lags": 2}]
-    path = written(tmp_path, yaml.safe_dump({"bad": {"features": features, "feature_form": "windowed"}}))
-    assert refusal(path).startswith("bad: features.0.lags: feature_form 'windowed' takes all")
+@pytest.mark.parametrize(
+    ("feature", "message"),
+    [
+        ({"kind": "wavelet", "wavelet": "haar", "lags": 2}, "lags: feature_form 'windowed' takes all that there is"),
+        ({"kind": "fourier", "bins": 3}, "bins: feature_form 'windowed' takes all that there is; leave it out"),
+        ({"kind": "fourier", "window": 32}, "window: feature_form 'windowed' takes all that there is; leave it out"),
+        ({"kind": "cnn"}, "kind: 'cnn' needs feature_form 'streaming'"),
+        ({"kind": "identity", "samples": 3, "source": "residual"}, "source: 'residual' needs feature_form 'streaming'"),
+    ],
+)
+def test_what_windows_lack_is_refused(tmp_path: Path, feature: dict[str, Any], message: str) -> None:
+    path = written(tmp_path, yaml.safe_dump({"bad": {"features": [feature], "feature_form": "windowed"}}))
+    assert refusal(path).startswith(f"bad: features.0.{message}")
+
+
+def test_whole_windows_need_dense_layers_and_samples(tmp_path: Path) -> None:
+    own = {"features": [{"kind": "identity", "samples": 3}], "feature_form": "windowed"}
+    path = written(tmp_path, yaml.safe_dump({"bad": {**own, "projector": {"kind": "lstm"}}}))
+    assert refusal(path) == "bad: projector.kind: 'lstm' cannot take whole windows; give fc"
+    path = written(tmp_path, yaml.safe_dump({"bad": {**own, "data": {"delta_encoding": True}}}))
+    assert refusal(path).startswith("bad: data.delta_encoding: not possible with feature_form 'windowed'")
 
 
 def test_delta_encoding_is_for_identity(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ class Dense(nn.Module):
     def settle(self, before: int) -> int:
         """Choose the outputs' format by the values seen, so that they just fit; the bits behind its point."""
         assert self.greatest, "no values were seen"
-        seen = max(*self.greatest, 1e-6, 1e-6)
+        seen = max([*self.greatest, 1e-6])
         fitting = math.floor(math.log2(self.quantiser.limit / seen))
         greatest = float(self.weight.detach().abs().max())
         most = before + math.floor(math.log2(self.quantiser.weight_limit / max(greatest, 1e-9)))

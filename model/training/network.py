@@ -146,9 +146,8 @@ class Golden(nn.Module):
         """Latents, the bits behind their point, and what the skip path adds."""
         before = wavelet_spec.UNIT_BITS
         if self.windowed:
-            first = self.projector[0] if len(self.projector) else None
-            if not isinstance(first, Dense):
-                raise ConfigError("feature_form: 'windowed' needs a dense projector; give streaming")
+            first = self.projector[0]
+            assert isinstance(first, Dense), "experiments with whole windows have dense projectors"
             skipped = self._first_windowed(batch, self.skip) if self.skip is not None else 0.0
             x = self._first_windowed(batch, first)
             x, before = self._chain(self.projector[1:], x, first.fraction, False)
@@ -258,11 +257,10 @@ class Golden(nn.Module):
                 self(batch)
         before = wavelet_spec.UNIT_BITS
         for layer in self.projector:
-            old = layer.fraction
             before = layer.settle(before) if isinstance(layer, Dense) else layer.fraction
         if self.region is not None:
             with torch.no_grad():  # the correlation counts in units of a latent
-                self.region.weight[:, -1] *= 2.0 ** (before - old)
+                self.region.weight[:, -1] *= 2.0 ** (before - self.region.fraction)
             self.region.fraction = before
         for layer in self.predictor:
             before = layer.settle(before) if isinstance(layer, Dense) else layer.fraction

@@ -85,7 +85,7 @@ class Training(Strict):
     clip : float or None
         Greatest norm of the gradient; None leaves it.
     eval_freq : int
-        Epochs from one evaluation on what is held out to the next.
+        Epochs from one evaluation, on the recordings that decide when to stop, to the next.
     patience : int or None
         Evaluations without a gain after which training ends; None: never early.
     quantise_epochs : int
@@ -273,6 +273,8 @@ class Experiment(Strict):
     def _agree(self) -> Self:
         self._check_parts()
         self._check_inputs()
+        if self.feature_form == "windowed":
+            self._check_windowed()
         if self.profile == "full":
             self._check_full()
         else:
@@ -299,8 +301,6 @@ class Experiment(Strict):
                 if value > most:
                     mend = f"give at most {most}, or a longer window" if most else "give a longer window"
                     raise fault(f"{where}.{field}", f"{value} does not fit a window of {self.window} samples; {mend}")
-            if self.feature_form == "windowed" and feature.kind == "wavelet" and feature.lags > 1:
-                raise fault(f"{where}.lags", "feature_form 'windowed' takes all that there is; leave them out")
             if delta and feature.kind != "identity":
                 raise fault("data.delta_encoding", f"kind '{feature.kind}' cannot have it; give false")
         if not delta and all(x.kind == "identity" and x.samples == 1 and x.source == "signal" for x in self.inputs):
@@ -308,6 +308,21 @@ class Experiment(Strict):
             raise fault(
                 f"{where}.samples", "1 tells nothing, counted from itself; give 2, or data.delta_encoding: true"
             )
+
+    def _check_windowed(self) -> None:
+        if self.projector.kind != "fc":
+            raise fault("projector.kind", f"'{self.projector.kind}' cannot take whole windows; give fc")
+        if self.data.delta_encoding:
+            raise fault("data.delta_encoding", "not possible with feature_form 'windowed'; give false")
+        for index, feature in enumerate(self.features):
+            where = f"features.{index}"
+            if feature.kind == "cnn":
+                raise fault(f"{where}.kind", "'cnn' needs feature_form 'streaming'; give that, or another kind")
+            if feature.source != "signal":
+                raise fault(f"{where}.source", f"'{feature.source}' needs feature_form 'streaming'; give signal")
+            for field, usual in (("lags", 1), ("bins", None), ("window", None)):
+                if getattr(feature, field, usual) != usual:
+                    raise fault(f"{where}.{field}", "feature_form 'windowed' takes all that there is; leave it out")
 
     def _check_full(self) -> None:
         if self.coder.kind != "range":

@@ -203,7 +203,7 @@ class Run:
         return found
 
     def _batch(self, streams: list[Trace], starts: list[int]) -> tuple[Batch, Targets]:
-        frames = min(self.experiment.training.segment, *(stream.frames - 1 for stream in streams), 1 << 30)
+        frames = min(self.experiment.training.segment, *(stream.frames - 1 for stream in streams))
         context = self.golden.context + 1 + (BURN_IN if self.golden.remembers else 0)
         return batch_of(streams, starts, frames, context, self.experiment.middleout.peers, device=self.device)
 
