@@ -99,8 +99,8 @@ def test_an_interrupted_run_says_how_to_go_on(
     monkeypatch.setattr(training.Run, "learn", interrupt)
     assert run("train", config) == cli.INTERRUPTED
     assert capsys.readouterr().err.endswith(
-        "spikey: error: small: interrupted after epoch 1; go on from runs/small/checkpoint.pt with: "
-        "spikey train small.yaml small --resume\n"
+        "spikey: error: small: interrupted after epoch 1; the same command with --resume goes on from "
+        "runs/small/checkpoint.pt\n"
     )
     assert [path.name for path in Path("runs", "small").iterdir()] == ["checkpoint.pt"]
     monkeypatch.setattr(training.Run, "learn", learn)
@@ -132,9 +132,15 @@ REFUSED: list[tuple[tuple[str, ...], int, str]] = [
     (("train", "small.yaml", "--set", "training.epochs"), 2, "--set: training.epochs: give FIELD=VALUE"),
     (("train", "small.yaml", "--set", "features=[1"), 1, "[1: not YAML; give a number"),
     (("train", "small.yaml", "--set", "data.directory=nowhere"), 1, "data.directory: no WAV files there"),
+    (("train", "small.yaml", "--resume", "--force"), 2, "--resume, --force: one goes on, the other begins anew; give"),
+    (("train", "small.yaml", "--set", "features=[{kind: cnn, filters: 65}]"), 1, "small: the law has no such network:"),
     (("train", "small.yaml", "-o", "one.wav"), 1, "one.wav: is a file; give a folder"),
     (("train", "published", "Proto_9"), 1, "Proto_9: no such experiment; did you mean 'Proto_"),
     (("train", "shipped", "spikeys"), 1, "shipped.yaml: spikeys: no such experiment; did you mean 'spikey'?"),
+    (("sweep", "small.yaml", "--trials", "2", "-o", "one.wav"), 1, "one.wav: is a file; give a folder"),
+    (("sweep", "small.yaml", "--trials", "2", "--storage", "one.wav"), 1, "one.wav: is no journal of a sweep, or dam"),
+    (("sweep", "small.yaml", "--trials", "2", "--storage", "small.yaml"), 1, "small.yaml: is no journal of a sweep"),
+    (("sweep", "small.yaml", "--trials", "2", "--storage", "session"), 1, "session: is a folder; give the name of a"),
     (("sweep", "small.yaml"), 2, "Missing option '--trials'"),
     (("sweep", "small.yaml", "other", "--trials", "2"), 1, "small.yaml: other: no such experiment"),
     (("sweep", "published", "Proto_1", "--trials", "2"), 1, "Proto_1: search: is empty; name fields and what to try"),

@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from experiments import FULL, small, train_and_test
 
+from model.formats import wav
 from model.spec.config import ConfigError
 from model.training import result as results
 from model.training.evaluate import evaluate
@@ -111,6 +113,21 @@ def test_a_network_that_ignores_a_field_is_refused(data: Path, tmp_path: Path) -
 def test_a_width_that_the_recordings_do_not_have_is_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.width: 12, but the recordings have codes of 10 bits; give 10"):
         train(on(data, tmp_path, data={"width": 12}), tmp_path / "run")
+
+
+def test_wide_codes_can_be_learned(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).integers(-(1 << 13), 1 << 13, (600, 1)) << 2
+    samples[0] = 4 * -(1 << 13)  # all 14 bits are needed
+    wav.write_wav(tmp_path / "one.wav", samples.astype(np.int16), 20000)
+    found = train(on(tmp_path, tmp_path, data={"split": "time", "width": 14}), tmp_path / "run")
+    assert found.quantised_bits > 13
+
+
+def test_the_chain_beside_is_of_calibrated(data: Path, tmp_path: Path) -> None:
+    for parameters, problem in (("none.spkp", "no such file"), ("spikey", "is for profile 'spikey'")):
+        experiment = on(data, tmp_path, **FULL, data={"parameters": parameters})
+        with pytest.raises(ConfigError, match=rf"^{parameters}: data\.parameters: {problem}; give .*calibrated-even"):
+            train(experiment, tmp_path / "run")
 
 
 def test_what_is_held_out_is_not_read_to_learn(data: Path, tmp_path: Path) -> None:

@@ -100,12 +100,16 @@ def train(
     it. Each experiment gets a folder: parameters.spkp, result.json, checkpoint.pt, pictures. What is held out is
     compressed, decoded and compared.
     """
+    if resume and force:
+        raise click.UsageError("--resume, --force: one goes on, the other begins anew; give one of them")
     with _installed():
         from model.training import experiment as experiments
         from model.training import result as results
 
         path = _file(config)
-        chosen = [experiments.select(path, name) for name in names] or list(experiments.load(path).values())
+        chosen = [experiments.select(path, name) for name in dict.fromkeys(names)] or list(
+            experiments.load(path).values()
+        )
         chosen = [_changed(one, (*values, *["output.plots=false"] * no_plots), out, device) for one in chosen]
         todo = [(one, Path(one.output.save_path, one.name)) for one in chosen]
         if any(one.output.plots for one in chosen):
@@ -114,7 +118,7 @@ def train(
         console.say_first_compilation()
         found = []
         for (one, folder), before in zip(todo, done, strict=True):
-            found.append(before or _run(one, folder, resume=resume, again=f"spikey train {config} {one.name}"))
+            found.append(before or _run(one, folder, resume=resume))
     _show(found)
     for (_, folder), each in zip(todo, found, strict=True):
         set_of = f"{results.PARAMETERS}, set {each.parameter_set}" if each.parameter_set else "no parameter set"
@@ -125,10 +129,10 @@ def _earlier(experiment: Experiment, folder: Path, *, resume: bool, force: bool)
     """The result that is there, if it is to stay; refuses to replace anything unasked."""
     from model.formats import disk
     from model.training import result as results
-    from model.training.train import what_counts
+    from model.training.train import CHECKPOINT, what_counts
 
     disk.check_folder(folder, create=True)
-    path, checkpoint = folder / results.RESULT, folder / "checkpoint.pt"
+    path, checkpoint = folder / results.RESULT, folder / CHECKPOINT
     if force:
         return None
     if not resume:
@@ -144,13 +148,11 @@ def _earlier(experiment: Experiment, folder: Path, *, resume: bool, force: bool)
     return found
 
 
-def _run(experiment: Experiment, folder: Path, *, resume: bool, again: str) -> Result:
+def _run(experiment: Experiment, folder: Path, *, resume: bool) -> Result:
     from model.training import result as results
-    from model.training.train import Progress
+    from model.training.train import CHECKPOINT, Progress
 
     _say_synthetic(experiment)
-    if not resume:
-        (folder / results.RESULT).unlink(missing_ok=True)  # of weights that are replaced from now on
     reached = 0
     with console.counter(experiment.name) as count:
 
@@ -165,8 +167,12 @@ def _run(experiment: Experiment, folder: Path, *, resume: bool, again: str) -> R
         try:
             return results.run(experiment, folder, resume=resume, progress=show)
         except KeyboardInterrupt:
-            there = (folder / "checkpoint.pt").is_file()
-            mend = f"go on from {folder / 'checkpoint.pt'} with: {again} --resume" if there else "nothing is left"
+            checkpoint = folder / CHECKPOINT
+            mend = (
+                f"the same command with --resume goes on from {checkpoint}"
+                if checkpoint.is_file()
+                else "nothing is left"
+            )
             after = f" after epoch {reached}" if reached else ""
             raise click.Abort(f"{experiment.name}: interrupted{after}; {mend}") from None
 
@@ -202,12 +208,15 @@ def sweep(
     CONFIG and NAME are as of train. The journal is in the experiment's folder; a sweep that has one goes on with it.
     What is held out is not looked at.
     """
+    from model.formats import disk
+
     with _installed():
         from model.training import experiment as experiments
         from model.training import sweep as sweeps
 
         experiment = _changed(experiments.select(_file(config), name), values, out, device)
         folder = Path(experiment.output.save_path, experiment.name)
+        disk.check_folder(folder, create=True)
         journal = storage or folder / "sweep.journal"
         console.say_first_compilation()
         _say_synthetic(experiment)

@@ -14,7 +14,7 @@ PIECE: Final = 1 << 20  # samples; what is longer is fitted in pieces, as the fi
 _KINDS: Final = {"lattice": "on the 10-bit lattice", "linear": "not on the 10-bit lattice"}
 
 
-def common_mapping(paths: Sequence[Path], width: int | None = None) -> codes.Mapping:
+def common_mapping(paths: Sequence[Path], width: int | None = None, most: int = MAX_TABLE_WIDTH) -> codes.Mapping:
     """The mapping of all recordings, found as for one stream of a container.
 
     Parameters
@@ -23,11 +23,13 @@ def common_mapping(paths: Sequence[Path], width: int | None = None) -> codes.Map
         WAV files, at least one.
     width : int, optional
         Bits of the converter. Default: as many as the recordings need.
+    most : int
+        Bits that it may have.
 
     Raises
     ------
     CalibrationError
-        If the recordings cannot be of one converter of `width` bits, or have a width that is not calibrated.
+        If the recordings cannot be of one converter of `width` bits, or it has more than `most`.
     FormatError
         If one cannot be read.
     """
@@ -39,13 +41,13 @@ def common_mapping(paths: Sequence[Path], width: int | None = None) -> codes.Map
     if kinds[fewer]:
         raise CalibrationError(
             f"{kinds[fewer][0]}: codes are {_KINDS[fewer]}, those of {kinds[more][0]} are {_KINDS[more]}; "
-            "calibrate one converter at a time, with its recordings in a folder of their own"
+            "give the recordings of one converter, in a folder of their own"
         )
     mapping = codes.join(found.values())
     widest = max(paths, key=lambda path: found[path].width)
     finest = min(paths, key=lambda path: found[path].shift)
-    culprit = widest if found[widest].width > (width or MAX_TABLE_WIDTH) else finest
-    if mapping.width > MAX_TABLE_WIDTH:
+    culprit = widest if found[widest].width > (width or most) else finest
+    if mapping.width > most:
         raise CalibrationError(f"{culprit}: {mapping.width} bits hold all recordings, no fewer; {_possible()}")
     if width is None or width == mapping.width:
         return mapping

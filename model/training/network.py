@@ -277,6 +277,16 @@ class Golden(nn.Module):
         if self.region is not None:
             self.region.fraction = self.projector[-1].fraction
 
+    def check(self) -> None:
+        """Refuse what would be no network of the law once it is learned; raises `ConfigError`."""
+        if self.windowed:
+            return
+        tables, residuals = spec.to_tables(self.export()), self.experiment.profile == full.PROFILE
+        try:
+            spec.from_tables(tables, outputs=self.outputs, contexts=self.contexts, residuals=residuals)
+        except ConfigError as error:
+            raise ConfigError(f"{self.experiment.name}: the law has no such network: {error}") from None
+
     def export(self) -> spec.Network:
         """The network in the law's integers.
 

@@ -14,7 +14,7 @@ from model.spec.config import ConfigError
 from model.training.evaluate import Bytes, evaluate
 from model.training.experiment import Experiment
 from model.training.export import parameter_set
-from model.training.train import Progress, Trained, recordings, train, what_counts
+from model.training.train import CHECKPOINT, Progress, Trained, recordings, train, what_counts
 
 RESULT: Final = "result.json"
 PARAMETERS: Final = "parameters.spkp"
@@ -101,6 +101,9 @@ def run(
     with tempfile.TemporaryDirectory() as made:
         scratch = Path(made)
         found = recordings(experiment, scratch / "recordings")
+        if not resume:
+            for name in (RESULT, CHECKPOINT):  # of weights that are replaced from now on
+                (folder / name).unlink(missing_ok=True)
         trained = train(experiment, folder, resume=resume, progress=progress, found=found)
         result = _finish(trained, folder, scratch)
         if experiment.output.plots:

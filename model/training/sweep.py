@@ -2,8 +2,8 @@
 
 What is minimised is the code length on the recordings that decide when to stop; what is held out is not read. Trials
 stand in a journal, a file that several processes append to and from which a sweep goes on. What a trial tries follows
-from the seed, its number and the trials that had ended: with one process a sweep that was interrupted tries what one
-that was not would have.
+from the seed, its number and the trials that had ended: with one process a sweep that was interrupted between trials
+tries what one that was not would have. A trial that was interrupted is given up, and another one takes its place.
 """
 
 import json
@@ -84,13 +84,16 @@ class _Seeded(BaseSampler):
 
 def _open(experiment: Experiment, storage: Path) -> Study:
     epochs = experiment.training.epochs
-    study = optuna.create_study(
-        study_name=experiment.name,
-        storage=JournalStorage(JournalFileBackend(str(storage))),
-        sampler=_Seeded(experiment.training.seed),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTED, n_warmup_steps=epochs // 5),
-        load_if_exists=True,
-    )
+    try:
+        study = optuna.create_study(
+            study_name=experiment.name,
+            storage=JournalStorage(JournalFileBackend(str(storage))),
+            sampler=_Seeded(experiment.training.seed),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTED, n_warmup_steps=epochs // 5),
+            load_if_exists=True,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ConfigError(f"{storage}: is no journal of a sweep, or damaged; give another --storage") from None
     own = {**what_counts(experiment), "search": experiment.model_dump(mode="json")["search"]}
     if study.user_attrs.setdefault("experiment", own) != own:
         raise ConfigError(f"{storage}: is of another search; remove it, or give another --storage")
@@ -203,11 +206,15 @@ def sweep(
     Raises
     ------
     ConfigError
-        If there is nothing to search, the journal is of another search, or no trial could be learned to its end.
+        If there is nothing to search, the journal is not of this search, or no trial could be learned to its end.
+    FormatError
+        If the journal cannot be written.
     """
     if not experiment.search:
         raise ConfigError(f"{experiment.name}: search: is empty; name fields and what to try, see published.yaml")
+    disk.check_folder(storage.parent, create=True)
     storage.parent.mkdir(parents=True, exist_ok=True)
+    disk.check_target(storage, overwrite=True)
     worker = _Worker(experiment, storage, None)
     worker.check()
     study = worker.study

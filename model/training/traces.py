@@ -27,7 +27,7 @@ from model.spec import parameters as parameter_sets
 from model.spec import scale as scale_spec
 from model.spec import shipped
 from model.spec import wavelet as wavelet_spec
-from model.spec.calibrated import Tables, unpack
+from model.spec.calibrated import PROFILE, Tables, unpack
 from model.spec.config import ConfigError
 from model.spec.packet import Links
 from model.spec.parameters import ParameterSet
@@ -271,12 +271,18 @@ def _synthetic(split: str | None, scratch: Path) -> list[Path]:
 
 def _calibration(parameters: str | None, *, lattice: bool) -> ParameterSet:
     if parameters is None:
-        return shipped.default("calibrated", lattice=lattice)
-    if parameters in shipped.names():
-        return shipped.named(parameters)
-    if not Path(parameters).is_file():
-        raise ConfigError(f"{parameters}: data.parameters: no such file; give one, or {', '.join(shipped.names())}")
-    return parameter_sets.load(Path(parameters))
+        return shipped.default(PROFILE, lattice=lattice)
+    own = [name for name in shipped.names() if shipped.named(name).profile == PROFILE]
+    mend = f"give the file of a set of profile '{PROFILE}', or {', '.join(own)}"
+    if Path(parameters).is_file():
+        found = parameter_sets.load(Path(parameters))
+    elif parameters in shipped.names():
+        found = shipped.named(parameters)
+    else:
+        raise ConfigError(f"{parameters}: data.parameters: no such file; {mend}")
+    if found.profile != PROFILE:
+        raise ConfigError(f"{parameters}: data.parameters: is for profile '{found.profile}'; {mend}")
+    return found
 
 
 def load(
@@ -285,7 +291,6 @@ def load(
     profile: str,
     most: int,
     files: int | None = None,
-    width: int | None = None,
     parameters: str | None = None,
 ) -> Recordings:
     """The traces of recordings, those made together in one stream.
@@ -298,8 +303,6 @@ def load(
         Links of a channel, at most.
     files : int, optional
         Of all of them, so many, evenly spaced.
-    width : int, optional
-        Bits of the converter; default: as many as the recordings need.
     parameters : str, optional
         Of profile `full`: a set of profile `calibrated`, a file or the name of a shipped one.
 
@@ -311,7 +314,7 @@ def load(
     chosen = list(paths)
     if files is not None and files < len(chosen):
         chosen = [chosen[n * len(chosen) // files] for n in range(files)]
-    mapping = common_mapping(chosen, width)
+    mapping = common_mapping(chosen, most=mappings.SAMPLE_BITS)
     tables = None
     if profile == full_spec.PROFILE:
         tables = unpack(_calibration(parameters, lattice=mapping.kind == "lattice"), mapping.width)

@@ -34,6 +34,7 @@ VALIDATION: Final = 10  # every so manieth training stream decides when to stop
 VALIDATION_FRAMES: Final = 1 << 14  # of each
 INITIAL_BATCHES: Final = 24  # that training's begin is fitted to
 FARTHEST: Final = 8.0  # scales that a sample's error counts for there, at most
+CHECKPOINT: Final = "checkpoint.pt"
 BURN_IN: Final = 64  # frames before a segment that an LSTM finds its state in
 
 
@@ -153,7 +154,9 @@ class Run:
                 "newest sample; give true"
             )
         self.experiment, self.device, self.train = experiment, device_of(experiment), train
-        self.golden = Golden(experiment).to(self.device)
+        self.golden = Golden(experiment)
+        self.golden.check()
+        self.golden.to(self.device)
         self.length = CodeLength(
             experiment.data.width,
             self.train.tables,
@@ -309,7 +312,7 @@ def learn(
         torch.set_num_threads(own.threads)
     run = Run(experiment, found or recordings(experiment, folder / "recordings", ["train"])[0])
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = folder / "checkpoint.pt"
+    checkpoint = folder / CHECKPOINT
     if resume and checkpoint.is_file():
         run.restore(checkpoint)
     last_float = own.epochs - own.quantise_epochs
@@ -349,7 +352,7 @@ def train(
     ----------
     experiment : Experiment
     folder : Path
-        Gets `checkpoint.pt` after every evaluation, and the logs of TensorBoard.
+        Gets `CHECKPOINT` after every evaluation, and the logs of TensorBoard.
     resume : bool
         Go on from the checkpoint, if there is one.
     progress : callable, optional
