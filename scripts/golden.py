@@ -7,8 +7,9 @@ A published experiment is trained twice: in its own form, which transforms the w
 the streaming form that the law has. The published design says nothing of its numbers of epochs: `BUDGET` is ours, as
 is `FOURIER`, the few bins that stand for all of a Fourier transform where it must stream.
 
-With `--ship`, the parameter sets of our own experiments go into the folder of shipped ones. With `--resume`, rows whose
-experiment did not change are taken from the runs' folder. Two cores take about an hour.
+With `--ship`, the parameter sets of our own experiments go into the folder of shipped ones. With `--resume`, training goes
+on from its checkpoints, and rows whose experiment did not change are taken from the runs' folder, but for those that are
+shipped; give another folder after a change of `BUDGET` or its like. Two cores take about an hour.
 """
 
 import argparse
@@ -144,13 +145,16 @@ class Runs:
         """A trained experiment; those that differ in their coder only are trained once."""
         plain = experiment.model_copy(update={"name": "", "description": "", "coder": None, "search": {}})
         key = f"{every} {plain.model_dump_json(warnings=False)}"
+        learned, held = found = self.recordings(experiment, every)
         if key in self._trained:
-            return dataclasses.replace(self._trained[key], experiment=experiment)
+            return dataclasses.replace(self._trained[key], experiment=experiment, train=learned, test=held)
         print(f"{experiment.name}: {experiment.feature_form}, {experiment.training.epochs} epochs", flush=True)
         folder = self.folder / experiment.name
-        found = train(experiment, folder, resume=self.resume, found=self.recordings(experiment, every))
-        self._trained = {**dict(list(self._trained.items())[-KEPT:]), key: found}
-        return found
+        trained = train(experiment, folder, resume=self.resume, found=found)
+        none = Recordings([], learned.mapping, learned.tables)  # they are large, and read anew where they are needed
+        kept = dataclasses.replace(trained, train=none, test=none)
+        self._trained = {**dict(list(self._trained.items())[-KEPT:]), key: kept}
+        return trained
 
 
 def check(trained: Trained, parameters: ParameterSet) -> int:
@@ -171,7 +175,7 @@ def check(trained: Trained, parameters: ParameterSet) -> int:
     return compared
 
 
-def measured(trained: Trained, parameters: ParameterSet | None) -> tuple[float, float]:
+def measured(trained: Trained, parameters: ParameterSet) -> tuple[float, float]:
     """Bits a sample and ratio_wav, of bytes that were decoded and compared."""
     with tempfile.TemporaryDirectory() as scratch:
         found = evaluate(trained, parameters, Path(scratch))
@@ -314,7 +318,8 @@ def table(runs: Runs, title: str, file: Path, only: Sequence[str], *, ship: bool
         return
     for experiment in chosen:
         path = runs.folder / experiment.name / "rows.json"
-        found = kept_rows(path, experiment) if runs.resume else None
+        shipping = ship and experiment.name in SETS
+        found = kept_rows(path, experiment) if runs.resume and not shipping else None
         if found is None:
             found = [published_row(runs, experiment)] if published else own_rows(runs, experiment, ship=ship)
             keep_rows(path, experiment, found)

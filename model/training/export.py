@@ -27,7 +27,6 @@ SAMPLES: Final = 12_000_000  # enough to count from
 OUTPUT_FRACTION: Final = network_spec.OUTPUT.fraction
 LEAST_LOGARITHM: Final = scale_spec.LEAST_OCTAVE << 8
 LOG_FRACTION: Final = scale_spec.LOG_FRACTION
-PROBABILITY_BITS: Final = range_spec.PROBABILITY_BITS
 
 
 def _counted(trained: Trained) -> list[Trace]:
@@ -91,9 +90,9 @@ def _spikey(trained: Trained) -> ParameterSet:
 
 @compiled
 def _count(codes, mu, logarithm, exponent, y, edges, points, reciprocals, limits, mass):
-    """Where codes of one channel lie in their distributions, added to `mass`; their code length in bits."""
+    """Where codes of one channel lie in their distributions, added to `mass`."""
     edge_limit, index_limit = limits
-    top, bits = edges.size - 2, 0.0
+    top = edges.size - 2
     for t in range(codes.size):
         code = np.int64(codes[t])
         mean = mu[t] + round_half_up(y[t, 0] << exponent[t], OUTPUT_FRACTION - 2)
@@ -106,32 +105,26 @@ def _count(codes, mu, logarithm, exponent, y, edges, points, reciprocals, limits
         upper = coding.position(edges[code + 1] - mean, reciprocal, octave)
         below = coding.cumulative(lower, points[shape]) if code > 0 else 0
         above = coding.cumulative(upper, points[shape]) if code < top else coding.WHOLE
-        if above > below:
-            bits += PROBABILITY_BITS - np.log2(float(above - below))
-            if 0 < code < top:
-                spread(max(lower, 0), upper, points[shape], above - below, mass[shape])
-                spread(max(-upper, 0), -lower, points[shape], above - below, mass[shape])
-        else:
-            bits += 23.0
-    return bits
+        if above > below and 0 < code < top:
+            spread(max(lower, 0), upper, points[shape], above - below, mass[shape])
+            spread(max(-upper, 0), -lower, points[shape], above - below, mass[shape])
 
 
-def _full(trained: Trained) -> tuple[ParameterSet, float]:
+def _full(trained: Trained) -> ParameterSet:
     network, tables = trained.golden.export(), trained.train.tables
     assert tables is not None
     width = trained.experiment.data.width
     shapes = trained.code_length.points()
     streams = _counted(trained)
     found = [outputs(trained.golden, stream, exact=True).long().numpy() for stream in streams]
-    limits = (1 << (width + 5), scale_spec.greatest_index(width))
+    limits = (calibrate.edge_format(width).maximum + 1, scale_spec.greatest_index(width))
     reciprocals = scale_spec.reciprocals()
-    bits = 0.0
-    for last in (*[False] * PASSES, True):
+    for _ in range(PASSES):
         points = np.concatenate([shapes, shapes[:, -1:]], axis=1)
-        mass, bits = np.zeros((len(shapes), range_spec.POINTS)), 0.0
+        mass = np.zeros((len(shapes), range_spec.POINTS))
         for stream, y in zip(streams, found, strict=True):
             for channel in range(stream.channels):
-                bits += _count(
+                _count(
                     stream.codes[channel, 1:],
                     stream.mu[channel, 1:].astype(np.int64),
                     stream.logarithm[channel, 1:].astype(np.int64),
@@ -141,13 +134,11 @@ def _full(trained: Trained) -> tuple[ParameterSet, float]:
                     points,
                     reciprocals,
                     limits,
-                    mass[:],
+                    mass,
                 )
-        if not last:
-            shapes = np.stack([_points(row) for row in mass])
+        shapes = np.stack([_points(row) for row in mass])
     even = np.array_equal(tables.edges, calibrate.even_edges(width))
-    samples = sum(y.shape[0] * y.shape[1] for y in found)
-    return full.pack(full.Tables(tables, shapes, network), width, even=even), bits / samples
+    return full.pack(full.Tables(tables, shapes, network), width, even=even)
 
 
 def _points(mass: np.ndarray) -> np.ndarray:
@@ -167,4 +158,4 @@ def parameter_set(trained: Trained) -> ParameterSet:
     ConfigError
         If the law has no such network.
     """
-    return _full(trained)[0] if trained.experiment.profile == full.PROFILE else _spikey(trained)
+    return _full(trained) if trained.experiment.profile == full.PROFILE else _spikey(trained)
