@@ -84,6 +84,19 @@ def test_a_users_set_travels_with_the_container(here: Path, spikey: Spikey, how:
     assert tree(here / "back") == tree(here / "session")
 
 
+@pytest.mark.parametrize("how", ["typed", "file"])
+def test_a_shipped_set_goes_by_its_name(here: Path, spikey: Spikey, refused: Spikey, how: str) -> None:
+    (here / "sets").mkdir()
+    (here / "sets" / "c.yaml").write_text("parameters: spikey-slim\n")
+    options = ("--parameters", "spikey-slim") if how == "typed" else ("--config", "sets/c.yaml")
+    spikey("compress", "session", "--profile", "spikey", *options)
+    wanted = f"{shipped.named('spikey-slim').identifier:016x}"
+    found = info(spikey, "session.spk")
+    assert {(s["parameter_set"], s["set_is"]) for s in found["streams"]} == {(wanted, "shipped")}
+    said = refused("compress", "session", "--profile", "full", "-o", "other.spk", *options)
+    assert "spikey-slim: parameters: is for profile 'spikey'; give --profile spikey, or a set for 'full'" in said
+
+
 def test_a_set_that_was_left_out_is_asked_for(here: Path, spikey: Spikey, refused: Spikey) -> None:
     own, other = uncalibrated(), uncalibrated(seed=1)
     for name, parameters in (("own.spkp", own), ("other.spkp", other)):

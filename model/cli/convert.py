@@ -39,7 +39,12 @@ PARAMETERS = click.option(
     help=f"YAML with any of {', '.join(settings.KEYS)}.",
 )
 @click.option("--profile", metavar="NAME", help=f"The stages that samples flow through. [default: {DEFAULT_PROFILE}]")
-@click.option("--parameters", metavar="FILE", type=PATH, help="A parameter set, instead of the shipped ones.")
+@click.option(
+    "--parameters",
+    metavar="FILE",
+    type=PATH,
+    help="A parameter set in place of the default: its file, or the name of a shipped one.",
+)
 @click.option("--no-embed", is_flag=True, help="Leave that set out of OUT; whoever reads it must give it again.")
 @click.option("--lanes", type=int, help="Coders side by side. [default: what the hardware needs]")
 @click.option("--group", type=click.Choice(settings.GROUPS), help="Which files are simultaneous. [default: auto]")
@@ -84,7 +89,13 @@ def _compress(
     disk.check_target(out, overwrite=force)
     options: dict[str, Any] = {key: chosen[key] for key in ("packet_frames", "key_interval", "lanes") if key in chosen}
     given = sources.parameter_sets([chosen["parameters"]] if "parameters" in chosen else [])
-    groups = grouped_sources(found, chosen["group"], find_profile(chosen["profile"]).links)
+    profile = find_profile(chosen["profile"])
+    if given and profile.parameterised and given[0].profile != profile.name:
+        raise click.ClickException(
+            f"{chosen['parameters']}: parameters: is for profile '{given[0].profile}'; give --profile "
+            f"{given[0].profile}, or a set for '{profile.name}'"
+        )
+    groups = grouped_sources(found, chosen["group"], profile.links)
     samples = sum(source.path.stat().st_size // 2 for source in found)
     with tempfile.TemporaryDirectory(prefix=".spikey.", dir=out.parent) as scratch:
         beside = Path(scratch, out.name)

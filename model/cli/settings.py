@@ -35,6 +35,7 @@ def load(path: Path) -> dict[str, Any]:
     -------
     dict
         The settings; the path in `parameters`, which counts from the folder of `path`, counts from the working folder.
+        The name of a shipped set stays as it is, if there is no such file.
 
     Raises
     ------
@@ -67,5 +68,9 @@ def load(path: Path) -> dict[str, Any]:
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
     if "parameters" in found:
-        found["parameters"] = path.parent / found["parameters"]
+        from model.spec import shipped
+
+        beside = path.parent / found["parameters"]
+        shipping = found["parameters"] in shipped.names() and not beside.exists()
+        found["parameters"] = Path(found["parameters"]) if shipping else beside
     return found
