@@ -54,7 +54,8 @@ def test_it_holds_all_of_the_packages_and_nothing_else(wheel: Path) -> None:
     spec = ROOT / "model" / "spec"
     data = [
         spec / "BITSTREAM.md",
-        *(p for p in (spec / "vectors").rglob("*") if p.is_file()),
+        *(p for folder in ("parameters", "vectors") for p in (spec / folder).rglob("*") if p.is_file()),
+        *(ROOT / "model" / "training").glob("*.yaml"),
         ROOT / "hw" / "budgets.json",
     ]
     assert {str(p.relative_to(ROOT)) for p in data} <= names
