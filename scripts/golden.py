@@ -7,9 +7,9 @@ A published experiment is trained twice: in its own form, which transforms the w
 the streaming form that the law has. The published design says nothing of its numbers of epochs: `BUDGET` is ours, as
 is `FOURIER`, the few bins that stand for all of a Fourier transform where it must stream.
 
-With `--ship`, the parameter sets of our own experiments go into the folder of shipped ones. With `--resume`, training goes
-on from its checkpoints, and rows whose experiment did not change are taken from the runs' folder, but for those that are
-shipped; give another folder after a change of `BUDGET` or its like. Two cores take about an hour.
+With `--ship`, the parameter sets of our own experiments go into the folder of shipped ones. With `--resume`, training
+goes on from its checkpoints, and rows whose experiment did not change are taken from the runs' folder, but for those that
+are shipped; give another folder after a change of `BUDGET` or its like. Two cores take about an hour.
 """
 
 import argparse
@@ -34,11 +34,12 @@ from model.spec import full, shipped
 from model.spec.config import ConfigError, find_profile
 from model.spec.parameters import ParameterSet
 from model.training import filters, law, windows
+from model.training.batches import outputs
 from model.training.evaluate import evaluate
 from model.training.experiment import PUBLISHED, Experiment, apply, load
 from model.training.export import parameter_set
 from model.training.traces import Recordings
-from model.training.train import Trained, outputs, recordings, train
+from model.training.train import Trained, recordings, train
 from scripts import document
 
 OURS = PUBLISHED.with_name("shipped.yaml")

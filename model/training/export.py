@@ -19,9 +19,10 @@ from model.spec import scale as scale_spec
 from model.spec import wavelet as wavelet_spec
 from model.spec.parameters import ParameterSet
 from model.training import huffman
+from model.training.batches import outputs
 from model.training.quantise import PASSES, quantise_points, spread
 from model.training.traces import START_LEVEL, Trace
-from model.training.train import Trained, outputs
+from model.training.train import Trained
 
 SAMPLES: Final = 12_000_000  # enough to count from
 OUTPUT_FRACTION: Final = network_spec.OUTPUT.fraction

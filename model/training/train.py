@@ -21,13 +21,11 @@ import torch
 from model.formats import disk
 from model.spec.config import ConfigError
 from model.training import traces
-from model.training.batches import Targets, batch_of, code_lengths, outputs
+from model.training.batches import Targets, batch_of, code_lengths
 from model.training.code_length import CodeLength
 from model.training.experiment import Experiment
 from model.training.network import Batch, Golden
 from model.training.traces import Recordings, Trace
-
-__all__ = ["PARTS", "Progress", "Run", "Trained", "device_of", "learn", "outputs", "recordings", "train", "what_counts"]
 
 PARTS: Final = ("train", "test")
 VALIDATION: Final = 10  # every so manieth training stream decides when to stop
@@ -157,6 +155,7 @@ class Run:
         self.golden = Golden(experiment)
         self.golden.check()
         self.golden.to(self.device)
+        torch.backends.cudnn.allow_tf32 = False  # a GPU's filters would keep 10 bits of a node
         self.length = CodeLength(
             experiment.data.width,
             self.train.tables,
