@@ -16,6 +16,7 @@ from model.formats.codes import Mapping
 from model.formats.container import Container, FormatError, Source, pack
 from model.spec import shipped
 from model.spec.config import CodecConfig, ConfigError
+from model.spec.packet import Link
 from model.spec.profiles import PROFILES
 
 
@@ -39,11 +40,12 @@ def test_every_original_comes_back(tmp_path: Path, profile: str) -> None:
     assert str(container.verify()) == "5 files intact"
     assert_restored(container, tmp_path / "out", sources)
     assert sorted(p.name for p in (tmp_path / "in").iterdir()) == ["a.wav", "b.wav", "d.wav", "e.wav", "sub", "x.spk"]
-    peers = (0, 1) if profile == "calibrated" else ()
-    assert container.config(0) == CodecConfig(profile, 2, 10, 10, 2, peers=peers)
+    peers = (0, 1) if PROFILES[profile].peers else ()
+    links = ((), (Link(1, 40),)) if PROFILES[profile].links else ()
+    assert container.config(0) == CodecConfig(profile, 2, 10, 10, 2, peers=peers, links=links)
     assert container.config(3) is None
     assert container.shape(3) is None
-    even = shipped.default(profile).identifier if profile == "calibrated" else None
+    even = shipped.default(profile).identifier if PROFILES[profile].parameterised else None
     assert container.shape(1) == Shape(profile, 3, container.streams[1].mapping.width, 1, even)
 
 

@@ -166,6 +166,8 @@ def decode(
     net_state, scratch, outputs = every[2], every[3], every[4]
     lanes.open_readers(rows, payload, starts)
     for frame in range(frames.shape[0]):
+        if lanes.exhausted(rows, starts):
+            return False
         lane = -1
         for channel in range(frames.shape[1]):
             lane = lane + 1 if lane + 1 < len(rows) else 0

@@ -11,6 +11,8 @@ from model.codec import raw
 from model.codec.compiled import compiled
 from model.spec import packet as packet_spec
 
+LOOK_AHEAD = 16  # bytes, at least three words
+
 
 @compiled
 def put_plain(coders, lane, out, code, width):
@@ -118,6 +120,15 @@ def open_readers(readers, payload, starts):
         value, ahead, word, at = coding.open_reader(payload, starts[lane], starts[lane + 1])
         readers[lane, 0], readers[lane, 1], readers[lane, 2] = value, coding.ONES, ahead
         readers[lane, 3], readers[lane, 4] = word, at
+
+
+@compiled
+def exhausted(readers, starts):
+    """Whether a reader is farther behind its string's end than looking ahead takes it: no encoder wrote the string."""
+    for lane in range(len(readers)):
+        if readers[lane, 4] > starts[lane + 1] + LOOK_AHEAD:
+            return True
+    return False
 
 
 @compiled

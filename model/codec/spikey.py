@@ -154,6 +154,8 @@ def decode(payload, first, age, ends, width, links, coder, codes, program, bank,
     choices, _, _, words_of, symbols = codes
     at = acc = fill = 0
     for frame in range(frames.shape[0]):
+        if at - (fill >> 3) > payload.size:
+            return -1
         for channel in range(frames.shape[1]):
             if first + frame >= ends[channel]:
                 continue
