@@ -8,8 +8,8 @@ the streaming form that the law has. The published design says nothing of its nu
 is `FOURIER`, the few bins that stand for all of a Fourier transform where it must stream.
 
 With `--ship`, the parameter sets of our own experiments go into the folder of shipped ones. With `--resume`, training
-goes on from its checkpoints, and rows whose experiment did not change are taken from the runs' folder, but for those that
-are shipped; give another folder after a change of `BUDGET` or its like. Two cores take about an hour.
+goes on from its checkpoints, and rows whose experiment did not change are taken from the runs' folder, but for those
+that are shipped; give another folder after a change of `BUDGET` or its like. Two cores take about an hour.
 """
 
 import argparse
