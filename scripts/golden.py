@@ -216,7 +216,7 @@ def published_row(runs: Runs, experiment: Experiment) -> Row:
     total = sum(trained.golden.export().multiply_adds(max(1, experiment.middleout.peers)).values())
     linear = math.nan if remembers else linear_bits(runs, experiment, every)
     return Row(
-        experiment.name,
+        f"{experiment.name}, every {every}th stream" if remembers else experiment.name,
         total,
         windowed,
         trained.float_bits,

@@ -125,7 +125,7 @@ def open_readers(readers, payload, starts):
 @compiled
 def exhausted(readers, starts):
     """Whether a reader is farther behind its string's end than looking ahead takes it: no encoder wrote the string."""
-    for lane in range(len(readers)):
+    for lane in range(len(readers)):  # noqa: SIM110  # numba knows no any() of a generator
         if readers[lane, 4] > starts[lane + 1] + LOOK_AHEAD:
             return True
     return False
