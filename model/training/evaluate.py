@@ -17,8 +17,8 @@ from model.formats import wav
 from model.formats.container import Container, Source, pack
 from model.spec import spikey
 from model.spec.parameters import ParameterSet
-from model.training.coders import CODERS, Coder, huffman_coder, rice_coder
-from model.training.export import coder_tables, folded, unfold
+from model.training.coders import CODERS
+from model.training.export import folded, unfold
 from model.training.traces import Trace
 from model.training.train import Trained
 
@@ -97,14 +97,6 @@ def _container(trained: Trained, parameters: ParameterSet, groups: Sequence[list
     return path.stat().st_size
 
 
-def coder_of(trained: Trained) -> Coder:
-    """The experiment's coder on residuals."""
-    kind, k = trained.experiment.coder.kind, trained.experiment.coder.k
-    if kind in ("huffman", "binomial"):
-        return huffman_coder(*coder_tables(trained)[1:])
-    return rice_coder(k) if kind == "rice" else CODERS[kind]
-
-
 def residuals(trained: Trained, stream: Trace) -> list[np.ndarray]:
     """Each channel's residuals in profile `spikey`, the first one counted from the middle code; int64."""
     middle = 1 << (trained.experiment.data.width - 1)
@@ -114,7 +106,7 @@ def residuals(trained: Trained, stream: Trace) -> list[np.ndarray]:
 
 def _coded(trained: Trained) -> int:
     """Bytes of all residuals, each channel on its own, once they are decoded and compared."""
-    coder, width, size = coder_of(trained), trained.experiment.data.width, 0
+    coder, width, size = CODERS[trained.experiment.coder.kind], trained.experiment.data.width, 0
     for stream in trained.test.traces:
         for found in residuals(trained, stream):
             data = coder.encode(found, width)
