@@ -115,7 +115,7 @@ class _Worker:
     """What tries values, one trial after the other, in a process of its own or not."""
 
     def __init__(self, experiment: Experiment, storage: Path, threads: int | None) -> None:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # what ends a trial is said once, by whoever ran it
         if threads is not None:
             torch.set_num_threads(threads)
         self.experiment, self.study = experiment, _open(experiment, storage)
