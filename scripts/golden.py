@@ -262,8 +262,9 @@ def silenced(trained: Trained, kept: Sequence[int]) -> ParameterSet:
     with torch.no_grad():
         for output in range(full.OUTPUTS):
             if output not in kept:
-                for values in (golden.head.weight, golden.head.bias, golden.skip.weight):  # type: ignore[union-attr]
-                    values[output] = 0
+                for layer in (golden.head, golden.skip):
+                    for values in layer.parameters() if layer is not None else ():
+                        values[output] = 0
     return parameter_set(dataclasses.replace(trained, golden=golden))
 
 
@@ -297,7 +298,10 @@ def kept_rows(path: Path, experiment: Experiment) -> list[Row] | None:
     found = json.loads(path.read_text())
     if found["experiment"] != experiment.model_dump_json():
         return None
-    return [Row(**{key: math.nan if value is None else value for key, value in row.items()}) for row in found["rows"]]
+    plain: list[dict[str, Any]] = [
+        {key: math.nan if value is None else value for key, value in row.items()} for row in found["rows"]
+    ]
+    return [Row(**row) for row in plain]
 
 
 def keep_rows(path: Path, experiment: Experiment, rows: Sequence[Row]) -> None:

@@ -1,4 +1,4 @@
-"""Coders of prediction errors: every string reads back, the law's words bit by bit, damage is named."""
+"""Coders of prediction errors: every string reads back, damage is named."""
 
 import bz2
 
@@ -7,19 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from model.codec import huffman, rice
-from model.training.coders import CODERS, Coder, huffman_coder, rice_coder
-from model.training.huffman import adaptive_huffman, binomial_huffman
+from model.training.coders import CODERS, Coder
 
-ADAPTIVE = adaptive_huffman([])
-ALL: dict[str, Coder] = {
-    **CODERS,
-    "rice 0": rice_coder(0),
-    "rice 4": rice_coder(4),
-    "rice 15": rice_coder(15),
-    "huffman": huffman_coder(*ADAPTIVE),
-    "binomial": huffman_coder(*binomial_huffman(20.0)),
-}
 WIDTHS = st.integers(8, 16)
 
 
@@ -40,7 +29,7 @@ def residuals(draw: st.DrawFn) -> tuple[np.ndarray, int]:
     return np.array(draw(st.lists(values, max_size=60)), np.int64), width
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", CODERS)
 @settings(max_examples=60, deadline=None)
 @given(case=residuals())
 @example(case=(np.zeros(0, np.int64), 8))
@@ -49,25 +38,24 @@ def residuals(draw: st.DrawFn) -> tuple[np.ndarray, int]:
 @example(case=(np.array([-(1 << 15), (1 << 15) - 1]), 16))
 def test_any_residuals_read_back(name: str, case: tuple[np.ndarray, int]) -> None:
     values, width = case
-    data = ALL[name].encode(values, width)
-    found = ALL[name].decode(data, len(values), width)
+    data = CODERS[name].encode(values, width)
+    found = CODERS[name].decode(data, len(values), width)
     assert found.dtype == np.int64 and np.array_equal(found, values)
 
 
 @pytest.mark.parametrize("width", [8, 10, 13, 16])
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", CODERS)
 def test_residuals_of_all_sizes_read_back(name: str, width: int) -> None:
     values = some(width)
-    data = ALL[name].encode(values.astype(np.int16), width)
-    assert np.array_equal(ALL[name].decode(data, len(values), width), values)
+    data = CODERS[name].encode(values.astype(np.int16), width)
+    assert np.array_equal(CODERS[name].decode(data, len(values), width), values)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", CODERS)
 def test_data_that_is_not_whole_is_named(name: str) -> None:
-    coder, values = ALL[name], some(10, 300)
+    coder, values = CODERS[name], some(10, 300)
     data = coder.encode(values, 10)
-    kind = name.split(maxsplit=1)[0].replace("binomial", "huffman")
-    says = rf"^{kind}: data: \d+ bytes do not hold .* cut short or damaged"
+    says = rf"^{name}: data: \d+ bytes do not hold .* cut short or damaged"
     for size in range(len(data)):
         with pytest.raises(ValueError, match=says):
             coder.decode(data[:size], len(values), 10)
@@ -77,14 +65,14 @@ def test_data_that_is_not_whole_is_named(name: str) -> None:
     assert coder.encode(values[:0], 10) == (bz2.compress(b"") if name == "bzip2" else b"")
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", CODERS)
 @settings(max_examples=60, deadline=None)
 @given(data=st.binary(max_size=80), count=st.integers(0, 60), width=WIDTHS)
 @example(data=bytes([0, 0, 255, 0]), count=5, width=8)
 @example(data=bytes([1, 1, 0, 0, 5]), count=5, width=8)
 def test_any_bytes_give_residuals_or_an_error(name: str, data: bytes, count: int, width: int) -> None:
     try:
-        found = ALL[name].decode(data, count, width)
+        found = CODERS[name].decode(data, count, width)
     except ValueError as error:
         assert "cut short or damaged" in str(error)
     else:
@@ -92,16 +80,16 @@ def test_any_bytes_give_residuals_or_an_error(name: str, data: bytes, count: int
         assert found.shape == (count,) and ((-half <= found) & (found < half)).all()
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", CODERS)
 def test_a_changed_byte_does_not_go_beyond_the_width(name: str) -> None:
     values, random = some(9, 400), np.random.default_rng(1)
-    data = np.frombuffer(ALL[name].encode(values, 9), np.uint8)
+    data = np.frombuffer(CODERS[name].encode(values, 9), np.uint8)
     refused = 0
     for place in random.integers(0, len(data), 200):
         other = data.copy()
         other[place] ^= random.integers(1, 256)
         try:
-            found = ALL[name].decode(other.tobytes(), len(values), 9)
+            found = CODERS[name].decode(other.tobytes(), len(values), 9)
         except ValueError:
             refused += 1
         else:
@@ -115,32 +103,6 @@ def test_a_far_value_of_another_width_is_refused() -> None:
         assert CODERS["bzip2"].decode(data, 1, 16) == [far]
         with pytest.raises(ValueError, match="damaged"):
             CODERS["bzip2"].decode(data, 1, 8)
-
-
-def words(values: np.ndarray, width: int, name: str) -> str:
-    """The code words of the law's functions one behind the other, as a string of bits."""
-    choices, lengths = ADAPTIVE
-    codes, mean, text = huffman.codes(lengths), rice.restart(width), ""
-    for residual in values.tolist():
-        folded = rice.fold(residual)
-        if name == "huffman":
-            choice = choices[huffman.level(mean)]
-            value, length = huffman.code_word(folded, choice, width, lengths, codes.words)
-        else:
-            k = rice.parameter(mean, width) if name == "rice" else min(int(name.split()[1]), width - 1)
-            value, length = rice.code_word(folded, k, width)
-        text += f"{value:0{length}b}"
-        mean = rice.adapt(mean, folded)
-    return text
-
-
-@pytest.mark.parametrize("width", [8, 10, 16])
-@pytest.mark.parametrize("name", ["rice", "rice 0", "rice 4", "rice 15", "huffman"])
-def test_words_are_the_laws(name: str, width: int) -> None:
-    values = some(width, 500)
-    text = words(values, width, name)
-    text += "0" * (-len(text) % 8)
-    assert ALL[name].encode(values, width) == int(text, 2).to_bytes(len(text) // 8, "big")
 
 
 def test_identity_is_the_residuals_as_they_are() -> None:
@@ -169,7 +131,7 @@ def test_frequencies_are_weights_of_one_byte() -> None:
     assert np.allclose(ratios, [4, 40, 800], rtol=1 / 16)
 
 
-@pytest.mark.parametrize("coder", ALL.values(), ids=ALL)
+@pytest.mark.parametrize("coder", CODERS.values(), ids=CODERS)
 def test_what_is_not_asked_for_is_refused(coder: Coder) -> None:
     for values, width, says in (
         (np.array([512]), 10, "residuals: 512 to 512; wrap them to 10 bits"),
@@ -184,16 +146,3 @@ def test_what_is_not_asked_for_is_refused(coder: Coder) -> None:
     for count, width in ((-1, 10), (1, 7), (1, 17)):
         with pytest.raises(ValueError, match=f"count, width: {count} residuals of {width} bits"):
             coder.decode(b"\0\0\0", count, width)
-
-
-def test_tables_that_are_none_are_refused() -> None:
-    choices, lengths = ADAPTIVE
-    for other in (choices[:-1], choices - 1, np.add(choices, [len(lengths), 0]), np.add(choices, [0, 16])):
-        with pytest.raises(ValueError, match=r"choices: shape \(8[78], 2\); give 88 rows"):
-            huffman_coder(other, lengths)
-    for wrong, says in ((np.array([[1, 1, 0]]), "escape"), (np.array([[1, 2, 3]]), "no complete code")):
-        with pytest.raises(ValueError, match=says):
-            huffman_coder(choices * 0, wrong)
-    for k in (-1, 16):
-        with pytest.raises(ValueError, match=f"k: {k}; give 0 to 15"):
-            rice_coder(k)

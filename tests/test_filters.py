@@ -115,7 +115,6 @@ def test_features_of_a_wavelet() -> None:
     bank = filters.wavelet("db2", 2, lags=2)
     assert bank.rows == ((0, 1, 4), (0, 1, 4), (4, 2, 4), (4, 2, 4))
     assert bank.features == ((3, 0, 0), (3, 1, 0), (5, 0, 0), (5, 2, 0), (6, 0, 1))
-    assert bank.depths == (3, 0, 0, 1, 6, 2, 0)
     assert filters.wavelet("db2", 1, source=RESIDUAL).features == ((3, 0, 0), (4, 0, 0))
     assert filters.identity(3).features == ((0, 1, 1), (0, 2, 1))
     assert filters.identity(2, MAGNITUDE).features == ((2, 0, 0), (2, 1, 0))

@@ -27,8 +27,6 @@ def test_all_coefficients_are_those_of_pywavelets(name: str, mode: str) -> None:
     for row, time in zip(found, TIMES, strict=True):
         exact = np.concatenate(pywt.wavedec(behind(signal, int(time), window), name, mode))
         np.testing.assert_allclose(row, exact, atol=1e-6)
-    if mode == windows.MODE:
-        assert (windows.windowed(name, signal, window, times=TIMES, every=True) == found).all()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -56,7 +54,7 @@ def test_windows_before_the_begin_hold_zeros_and_blocks_join() -> None:
 @pytest.mark.parametrize("window", [64, 195])
 def test_fourier_is_that_of_numpy(window: int) -> None:
     signal = recording()
-    found = windows.windowed_fourier(signal, window, TIMES)
+    found = windows.transform(windows.fourier_matrix(window), signal, TIMES)
     for row, time in zip(found, TIMES, strict=True):
         exact = np.fft.rfft(behind(signal, int(time), window))
         np.testing.assert_allclose(row, np.concatenate([exact.real, exact.imag]), atol=1e-6)
@@ -64,8 +62,8 @@ def test_fourier_is_that_of_numpy(window: int) -> None:
 
 def test_cgau1_is_that_of_pywavelets() -> None:
     signal, window, scales = recording(), 195, (1, 4, 16)
-    newest = windows.windowed_cgau(signal, scales, window, TIMES)
-    every = windows.windowed_cgau(signal, scales, window, TIMES, every=True)
+    newest = windows.transform(windows.gaussian_matrix(scales, window), signal, TIMES)
+    every = windows.transform(windows.gaussian_matrix(scales, window, every=True), signal, TIMES)
     for row, all_of_it, time in zip(newest, every, TIMES, strict=True):
         exact, _ = pywt.cwt(behind(signal, int(time), window), scales, "cgau1")
         np.testing.assert_allclose(all_of_it, np.concatenate([exact.real.ravel(), exact.imag.ravel()]), atol=1e-6)
@@ -77,7 +75,7 @@ def test_streaming_cgau1_is_the_windowed_one_later() -> None:
     signal, scale = recording(), 8
     bank = filters.gaussian("cgau1", (scale,))
     nodes = run(bank, signal)[FIRST_FILTER:]
-    exact = windows.windowed_cgau(signal, (scale,), 195)
+    exact = windows.transform(windows.gaussian_matrix((scale,), 195), signal)
     lag = 5 * scale - int(np.argmax(np.abs(bank.filters[1])))  # centres
     for node, part in zip(nodes, exact.T, strict=True):
         assert np.corrcoef(node[300 - lag : -lag], part[300:])[0, 1] > 0.99

@@ -63,16 +63,6 @@ class Bank:
         ends = np.cumsum([count for _, _, count in self.rows], dtype=np.int64)
         return tuple(np.split(self.taps, ends[:-1])) if self.rows else ()
 
-    @property
-    def depths(self) -> tuple[int, ...]:
-        """Of each node, how many samples before the newest are read: what a channel must store."""
-        found = [0] * self.nodes
-        for source, dilation, count in self.rows:
-            found[source] = max(found[source], (count - 1) * dilation)
-        for node, lag, _ in self.features:
-            found[node] = max(found[node], lag)
-        return tuple(found)
-
 
 def join(banks: Sequence[Bank]) -> Bank:
     """One bank of several: filters and features in their order, nodes numbered anew.

@@ -1,9 +1,8 @@
-"""Entropy coders of prediction errors, on arrays: the law's, and those of the published design that it lacks.
+"""Entropy coders of prediction errors, on arrays: those of the published design that the law lacks.
 
 A residual is a prediction error modulo `2**width`, -2**(width - 1) to 2**(width - 1) - 1; folded as in
-`model.spec.rice`. The published design could choose: Rice with a fixed number of low bits, a Huffman code from a normal
-distribution as wide as the errors, arithmetic coding with fixed frequencies, bzip2, and the errors as they are.
-`Coder` is what all have in common; none of their strings is part of a stream.
+`model.spec.rice`. Rice and Huffman codes are the law's own; what is left is arithmetic coding with fixed frequencies,
+bzip2, and the errors as they are. `Coder` is what they have in common; none of their strings is part of a stream.
 """
 
 import bz2
@@ -12,13 +11,9 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from model.codec import bits, huffman, rice
 from model.codec import range as coding
 from model.codec.compiled import compiled
-from model.spec import spikey as spec
-from model.spec.huffman import LEVELS, MAX_LENGTH
 
-_ADAPTIVE, _HUFFMAN = spec.ADAPTIVE, spec.HUFFMAN
 _SHARES_BITS: Final = coding.PROBABILITY_BITS - 1  # a share has two units at least: no interval is too small for it
 _WEIGHTS: Final = np.array([0] + [(16 + (b & 15)) << (b >> 4) for b in range(1, 256)])  # that a byte stands for
 
@@ -67,93 +62,6 @@ def _check(whole: bool, name: str, data: bytes, count: int, width: int) -> None:
             f"{name}: data: {len(data)} bytes do not hold {count} residuals of {width} bits; "
             "cut short or damaged, give all that was encoded"
         )
-
-
-@compiled
-def _put_words(folded, width, coder, codes, out):
-    """Code words of the law's coder `coder`, as in profile `spikey`, into `out`; their bytes."""
-    choices, lengths, words, _, _ = codes
-    at = acc = fill = 0
-    mean = rice.restart(width)
-    for number in range(folded.size):
-        if coder == _HUFFMAN:
-            choice = choices[huffman.level(mean)]
-            value, length = huffman.code_word(folded[number], choice, width, lengths, words)
-        else:
-            k = rice.parameter(mean, width) if coder == _ADAPTIVE else min(coder, width - 1)
-            value, length = rice.code_word(folded[number], k, width)
-        at, acc, fill = bits.put(out, at, acc, fill, value, length)
-        mean = rice.adapt(mean, folded[number])
-    return bits.flush(out, at, acc, fill)
-
-
-@compiled
-def _take_words(data, width, coder, codes, folded):
-    """The inverse of `_put_words`: fills `folded`; whether `data` holds just that."""
-    choices, _, _, words_of, symbols = codes
-    at = acc = fill = 0
-    mean = rice.restart(width)
-    for number in range(folded.size):
-        at, acc, fill = bits.refill(data, at, acc, fill)
-        rest, high = width, 0  # of an escape
-        if coder == _HUFFMAN:
-            choice = choices[huffman.level(mean)]
-            symbol, length = huffman.find(acc, fill, choice[0], words_of, symbols)
-            if symbol < symbols.shape[1] - 1:
-                rest, high = choice[1], symbol
-        else:
-            length = bits.leading_zeros(acc, fill, rice.ESCAPE_ZEROS)
-            if length < rice.ESCAPE_ZEROS:
-                rest, high = rice.parameter(mean, width) if coder == _ADAPTIVE else min(coder, width - 1), length
-                length += 1
-        _, acc, fill = bits.take(acc, fill, length)
-        low, acc, fill = bits.take(acc, fill, rest)
-        value = (high << rest) | low
-        if value >> width != 0:
-            return False
-        folded[number] = value
-        mean = rice.adapt(mean, value)
-    return bits.used(data, at, acc, fill) == data.size
-
-
-class _Words:
-    """One of the law's coders, its running mean begun anew in each array."""
-
-    def __init__(self, name: str, coder: int, choices: np.ndarray, lengths: np.ndarray) -> None:
-        self._name, self._coder, self._codes = name, coder, (choices, *huffman.codes(lengths))
-
-    def encode(self, residuals: np.ndarray, width: int) -> bytes:
-        folded = _fold(residuals, width)
-        out = np.zeros(len(folded) * (MAX_LENGTH + 16) // 8 + 1, np.uint8)
-        return out[: _put_words(folded, width, self._coder, self._codes, out)].tobytes()
-
-    def decode(self, data: bytes, count: int, width: int) -> np.ndarray:
-        folded = _blank(count, width)
-        whole = _take_words(np.frombuffer(data, np.uint8), width, self._coder, self._codes, folded)
-        _check(whole, self._name, data, count, width)
-        return _unfold(folded)
-
-
-def rice_coder(k: int | None = None) -> Coder:
-    """The law's Rice code with `k` low bits, 0 to 15, at most `width - 1`; None: it adapts. Raises `ValueError`."""
-    if k is not None and not 0 <= k < _ADAPTIVE:
-        raise ValueError(f"k: {k}; give 0 to {_ADAPTIVE - 1}, or None")
-    return _Words("rice", _ADAPTIVE if k is None else k, np.zeros((LEVELS, 2), np.int64), np.ones((1, 2), np.int64))
-
-
-def huffman_coder(choices: np.ndarray, lengths: np.ndarray) -> Coder:
-    """The law's Huffman code by the tables of `adaptive_huffman` or `binomial_huffman`.
-
-    Raises
-    ------
-    ValueError
-        If a choice is of no table or of more than 16 low bits, or lengths are of no complete code with an escape.
-    """
-    if choices.shape != (LEVELS, 2) or (choices < 0).any() or (choices.max(0) > (len(lengths) - 1, 16)).any():
-        raise ValueError(f"choices: shape {choices.shape}; give {LEVELS} rows of a table and at most 16 low bits")
-    if not lengths[:, -1].all():
-        raise ValueError("lengths: a table has no word for its escape, the last symbol; give it one")
-    return _Words("huffman", _HUFFMAN, choices, lengths)
 
 
 @compiled
@@ -316,9 +224,8 @@ class Identity:
 
 
 CODERS: Final[Mapping[str, Coder]] = {
-    "rice": rice_coder(),
     "arithmetic": Arithmetic(),
     "bzip2": Bzip2(),
     "identity": Identity(),
 }
-"""By the names of `model.training.schema_network.Coder`, those that need no tables; else `huffman_coder`."""
+"""By the names of `model.training.schema_network.Coder`; its other kinds are the law's."""

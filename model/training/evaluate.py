@@ -1,6 +1,6 @@
 """How small held-out recordings become with a trained network: bytes that were written, decoded and compared.
 
-Where the law has the coder, the bytes are those of a container, the parameter set aside. Other coders of
+Where the law has the coder, the bytes are those of a container, the parameter set aside. The coders of
 `model.training.coders` get the residuals of each channel; `HEAD_BYTES` of each file are counted besides, for all that
 its bytes do not tell.
 """

@@ -157,31 +157,6 @@ def transform(matrix: np.ndarray, signal: np.ndarray, times: np.ndarray | None =
     return found
 
 
-def windowed(
-    name: str,
-    signal: np.ndarray,
-    window: int,
-    levels: int | None = None,
-    *,
-    times: np.ndarray | None = None,
-    every: bool = False,
-) -> np.ndarray:
-    """Wavelet coefficients of the window behind each sample; see `wavelet_matrix` and `transform`."""
-    return transform(wavelet_matrix(name, window, levels, every=every), signal, times)
-
-
-def windowed_fourier(signal: np.ndarray, window: int, times: np.ndarray | None = None) -> np.ndarray:
-    """The Fourier transform of the window behind each sample; see `fourier_matrix` and `transform`."""
-    return transform(fourier_matrix(window), signal, times)
-
-
-def windowed_cgau(
-    signal: np.ndarray, scales: Sequence[int], window: int, times: np.ndarray | None = None, *, every: bool = False
-) -> np.ndarray:
-    """The wavelet `cgau1` over the window behind each sample; see `gaussian_matrix` and `transform`."""
-    return transform(gaussian_matrix(scales, window, every=every), signal, times)
-
-
 @dataclass(frozen=True)
 class Difference:
     """How far a level's streaming node is from the windowed coefficients, scaled to the node.
@@ -248,7 +223,7 @@ def difference(
     levels = most_levels(name, window) if levels is None else levels
     step = -(-(len(signal) - window) // _MOST_TIMES)
     times = np.arange(window - 1 + step, len(signal), step)
-    newest = windowed(name, signal, window, levels, times=times)
+    newest = transform(wavelet_matrix(name, window, levels), signal, times)
     ends = np.cumsum([len(part) for part in pywt.wavedec(np.zeros(window), name, MODE, levels)]) - 1
     matrix = wavelet_matrix(name, window, levels, every=True)
     last = transform(matrix[[*ends[:0:-1], ends[0]]], signal, times)
