@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from networks import full_set, spikey_set
 from small_container import calibration, uncalibrated, walk
 
 from model.formats import wav
@@ -14,6 +15,7 @@ from model.formats.plan import Plan, configure, plan
 from model.spec import operating, packet, shipped
 from model.spec.calibrated import unpack
 from model.spec.config import ConfigError
+from model.spec.network import MiddleOut
 from model.spec.packet import Link, Links
 
 
@@ -206,3 +208,12 @@ def test_a_shift_never_leaves_the_sample(tmp_path: Path) -> None:
     assert only(plan([[source]], profile="calibrated")).mapping == Mapping("linear", 8, 8)
     found = only(plan([[source]], profile="calibrated", parameters=calibration(12)))
     assert found.mapping == Mapping("linear", 12, 4)
+
+
+def test_a_set_without_middleout_has_no_table_of_links(tmp_path: Path) -> None:
+    source = recording(tmp_path, "a.wav", walk(40, 2), links=((), (Link(1, 40),)))
+    for form in MiddleOut:
+        found = only(plan([[source]], profile="spikey", parameters=spikey_set(1, form=form))).config.links
+        assert found == (() if form == MiddleOut.NONE else source.links)
+    found = only(plan([[source]], profile="full", parameters=full_set(1, form=MiddleOut.NONE))).config.links
+    assert found == source.links  # there `lms` asks the partner

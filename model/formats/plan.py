@@ -14,9 +14,10 @@ from model.codec.compressor import encode
 from model.formats import codes, wav
 from model.formats.directory import FileEntry
 from model.formats.errors import FormatError
-from model.spec import operating, packet, shipped
+from model.spec import operating, packet, shipped, spikey
 from model.spec.calibrate import EDGE_FRACTION
 from model.spec.config import CodecConfig, ConfigError, find_profile
+from model.spec.network import MiddleOut
 from model.spec.parameters import ParameterSet
 
 CHUNK_SAMPLES: Final = 1 << 20  # of a file, read together: bounds memory
@@ -249,8 +250,18 @@ def plan(
                 links=links,
                 options=options,
             )
-            found.append(Plan(members, config, _parameters(members, config, parameters)))
+            own = _parameters(members, config, parameters)
+            if config.links and own is not None and not _asks_partners(own, config.width):
+                config = dataclasses.replace(config, links=())
+            found.append(Plan(members, config, own))
     return found
+
+
+def _asks_partners(parameters: ParameterSet, width: int) -> bool:
+    """Whether anything in the chain of a set looks at a channel's partners."""
+    if parameters.profile != spikey.PROFILE:
+        return True
+    return spikey.unpack(parameters, width).network.form != MiddleOut.NONE
 
 
 def _shipped(recording: Recording, profile: str) -> ParameterSet:
