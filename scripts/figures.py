@@ -152,6 +152,7 @@ def follow(tables: Tables, channel: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     edge_limit = calibrate_spec.edge_format(WIDTH).maximum + 1
     centre_limit = calibrate_spec.centre_format(WIDTH).maximum + 1
     difference_limit, index_limit = lms_spec.difference_format(WIDTH).maximum, scale.greatest_index(WIDTH)
+    own, limits = (tables.edges, tables.shifts, tables.steps), (edge_limit, centre_limit, difference_limit, index_limit)
     state[0, lms.LAST] = calibrate.centre(tables.edges, int(channel[0]), centre_limit)
     residuals, scales = np.zeros(len(channel) - 1), np.zeros(len(channel) - 1)
     for age, code in enumerate(channel[1:].tolist(), 1):
@@ -160,9 +161,7 @@ def follow(tables: Tables, channel: np.ndarray) -> tuple[np.ndarray, np.ndarray]
         lower, upper = (coding.position(tables.edges[code + n] - mu, reciprocal, octave) for n in (0, 1))
         value = calibrate.centre(tables.edges, code, centre_limit)
         residuals[age - 1] = (tables.edges[code] + tables.edges[code + 1]) / 2 / UNIT - mu / UNIT
-        law.follow(
-            state, 0, 0, value, mu, lower, upper, age, tables.shifts, tables.steps, difference_limit, index_limit
-        )
+        law.follow(state, 0, 0, value, mu, lower, upper, age, own, limits)
     return residuals, scales
 
 

@@ -93,6 +93,7 @@ def law(codes: np.ndarray, config: CodecConfig, tables: Tables, keys: set[int], 
     edge_limit = calibrate_spec.edge_format(width).maximum + 1
     centre_limit = calibrate_spec.centre_format(width).maximum + 1
     difference_limit, index_limit = lms_spec.difference_format(width).maximum, scale_spec.greatest_index(width)
+    own, limits = (tables.edges, tables.shifts, tables.steps), (edge_limit, centre_limit, difference_limit, index_limit)
     points, reciprocals = np.append(tables.points, tables.points[-1]), scale_spec.reciprocals()
     state = np.zeros((config.channels, 4 + 2 * len(tables.shifts)), np.int64)
     intervals, age = [coding.ONES] * config.lanes, 0
@@ -126,10 +127,7 @@ def law(codes: np.ndarray, config: CodecConfig, tables: Tables, keys: set[int], 
                 below, above = coding.bound(coding.WHOLE, interval), interval
             bits = coding.INTERVAL_BITS - int(above - below).bit_length()
             intervals[lane] = coding.TOP if plain else (above - below) << bits
-            residuals[channel] = calibrated.follow(
-                state, channel, peer, value, mu, lower, upper, age, tables.shifts, tables.steps, difference_limit,
-                index_limit,
-            )  # fmt: skip
+            residuals[channel] = calibrated.follow(state, channel, peer, value, mu, lower, upper, age, own, limits)
             yield Expected(mu, (lower, upper), (below, bits, int(plain)), (peer, int(state[channel, -1])))
 
 

@@ -31,11 +31,14 @@ def predict(state, channel, peer, reciprocals, edge_limit, index_limit):
 
 
 @compiled
-def follow(state, channel, peer, value, mu, lower, upper, age, shifts, steps, difference_limit, index_limit):
-    """Let a channel's state follow the code that was found between the positions `lower` and `upper`; its residual."""
-    lms.adapt(state, channel, peer, value, mu, age, shifts, difference_limit)
-    scale.adapt(state, channel, lower, upper, age, steps, index_limit)
-    return lms.residual(value, mu, difference_limit)
+def follow(state, channel, peer, value, mu, lower, upper, age, tables, limits):
+    """Let a channel's state follow the code that was found between the positions `lower` and `upper`; its residual.
+
+    `tables` begins with (edges, shifts, steps), `limits` with those of `encode`.
+    """
+    lms.adapt(state, channel, peer, value, mu, age, tables[1], limits[2])
+    scale.adapt(state, channel, lower, upper, age, tables[2], limits[3])
+    return lms.residual(value, mu, limits[2])
 
 
 @compiled
@@ -64,8 +67,8 @@ def encode(frames, first, age, ends, width, peers, tables, limits, state, residu
     out : ndarray of uint8
         With room for the longest code word of each sample.
     """
-    edges, shifts, steps, points, reciprocals = tables
-    edge_limit, centre_limit, difference_limit, index_limit = limits
+    edges, _, _, points, reciprocals = tables
+    edge_limit, centre_limit, _, index_limit = limits
     count = len(coders)
     lanes.begin(coders, out.size)
     for frame in range(frames.shape[0]):
@@ -84,20 +87,7 @@ def encode(frames, first, age, ends, width, peers, tables, limits, state, residu
             peer = residuals[channel - peers[channel]]  # its own, 0 as yet, if it has none
             mu, octave, reciprocal = predict(state, channel, peer, reciprocals, edge_limit, index_limit)
             lower, upper = lanes.put(coders, lane, out, code, mu, octave, reciprocal, edges, points, width)
-            residuals[channel] = follow(
-                state,
-                channel,
-                peer,
-                value,
-                mu,
-                lower,
-                upper,
-                age + frame,
-                shifts,
-                steps,
-                difference_limit,
-                index_limit,
-            )
+            residuals[channel] = follow(state, channel, peer, value, mu, lower, upper, age + frame, tables, limits)
     lanes.finish(coders, out)
 
 
@@ -117,8 +107,8 @@ def decode(payload, starts, first, age, ends, width, peers, tables, guides, limi
     others
         As those of `encode`.
     """
-    edges, shifts, steps, points, reciprocals = tables
-    edge_limit, centre_limit, difference_limit, index_limit = limits
+    edges, _, _, points, reciprocals = tables
+    edge_limit, centre_limit, _, index_limit = limits
     count = len(readers)
     lanes.open_readers(readers, payload, starts)
     for frame in range(frames.shape[0]):
@@ -151,10 +141,8 @@ def decode(payload, starts, first, age, ends, width, peers, tables, guides, limi
                 lower,
                 upper,
                 age + frame,
-                shifts,
-                steps,
-                difference_limit,
-                index_limit,
+                tables,
+                limits,
             )
             frames[frame, channel] = code
     return lanes.ended(readers, payload, starts)

@@ -84,8 +84,8 @@ def encode(
     rows : ndarray of int64, shape (lanes, 5)
         Room for the lanes' coders; on return, the last column is the end of each lane's string in `out`.
     """
-    edges, shifts, steps, shapes, reciprocals = tables
-    edge_limit, centre_limit, difference_limit, index_limit, _ = limits
+    edges, _, _, shapes, reciprocals = tables
+    edge_limit, centre_limit, _, index_limit, _ = limits
     peers, links = neighbours
     net_state, scratch, outputs = every[2], every[3], every[4]
     lanes.begin(rows, out.size)
@@ -109,18 +109,7 @@ def encode(
                 lanes.put(rows, lane, out, code, mean, power, inverse, edges, shapes[shape], width)
                 lower, upper = lanes.positions(code, mu, octave, reciprocal, edges)
                 residuals[channel] = calibrated.follow(
-                    state,
-                    channel,
-                    peer,
-                    value,
-                    mu,
-                    lower,
-                    upper,
-                    age + frame,
-                    shifts,
-                    steps,
-                    difference_limit,
-                    index_limit,
+                    state, channel, peer, value, mu, lower, upper, age + frame, tables, limits
                 )
                 error = (value << lms.VALUE_RISE) - mu
             observe(state, channel, value, error, age + frame, program, bank, limits, every)
@@ -159,8 +148,8 @@ def decode(
     others
         As those of `encode`.
     """
-    edges, shifts, steps, shapes, reciprocals = tables
-    edge_limit, centre_limit, difference_limit, index_limit, _ = limits
+    edges, _, _, shapes, reciprocals = tables
+    edge_limit, centre_limit, _, index_limit, _ = limits
     peers, links = neighbours
     nearest, quantiles, inverses = guides
     net_state, scratch, outputs = every[2], every[3], every[4]
@@ -193,18 +182,7 @@ def decode(
                 value = calibrate.centre(edges, code, centre_limit)
                 lower, upper = lanes.positions(code, mu, octave, reciprocal, edges)
                 residuals[channel] = calibrated.follow(
-                    state,
-                    channel,
-                    peer,
-                    value,
-                    mu,
-                    lower,
-                    upper,
-                    age + frame,
-                    shifts,
-                    steps,
-                    difference_limit,
-                    index_limit,
+                    state, channel, peer, value, mu, lower, upper, age + frame, tables, limits
                 )
                 error = (value << lms.VALUE_RISE) - mu
             observe(state, channel, value, error, age + frame, program, bank, limits, every)

@@ -29,8 +29,8 @@ def _run_spikey(codes, links, program, bank, limit, every, found):
 @compiled
 def _run_full(codes, neighbours, tables, limits, program, bank, state, residuals, every, found):
     """The same in profile `full`."""
-    edges, shifts, steps, _, reciprocals = tables
-    edge_limit, centre_limit, difference_limit, index_limit, _ = limits
+    edges, _, _, _, reciprocals = tables
+    edge_limit, centre_limit, _, index_limit, _ = limits
     peers, links = neighbours
     net_state, scratch, outputs = every[2], every[3], every[4]
     for frame in range(codes.shape[1]):
@@ -47,18 +47,7 @@ def _run_full(codes, neighbours, tables, limits, program, bank, state, residuals
                 found[channel, frame - 1] = outputs
                 lower, upper = lanes.positions(code, mu, octave, reciprocal, edges)
                 residuals[channel] = calibrated.follow(
-                    state,
-                    channel,
-                    peer,
-                    value,
-                    mu,
-                    lower,
-                    upper,
-                    frame,
-                    shifts,
-                    steps,
-                    difference_limit,
-                    index_limit,
+                    state, channel, peer, value, mu, lower, upper, frame, tables, limits
                 )
                 error = (value << lms.VALUE_RISE) - mu
             full.observe(state, channel, value, error, frame, program, bank, limits, every)

@@ -146,8 +146,8 @@ def spread(begin, end, points, whole, mass):
 @compiled
 def _run(codes, state, tables, reciprocals, limits, escape_bits, mass):
     """Take a recording through the integer stages; its code length without the first sample. Adds to `mass`."""
-    edges, shifts, steps, points = tables
-    edge_limit, centre_limit, difference_limit, index_limit = limits
+    edges, _, _, points = tables
+    edge_limit, centre_limit, _, index_limit = limits
     top = edges.size - 2
     state[0, lms.LAST] = calibrate.centre(edges, np.int64(codes[0]), centre_limit)
     bits = 0.0
@@ -166,5 +166,5 @@ def _run(codes, state, tables, reciprocals, limits, escape_bits, mass):
         else:
             bits += escape_bits
         value = calibrate.centre(edges, code, centre_limit)
-        calibrated.follow(state, 0, 0, value, mu, lower, upper, age, shifts, steps, difference_limit, index_limit)
+        calibrated.follow(state, 0, 0, value, mu, lower, upper, age, tables, limits)
     return bits

@@ -117,8 +117,8 @@ def _follow_level(codes, start, exponent, mantissa, logarithm):
 @compiled
 def _follow_lms(codes, peers, tables, limits, state, residuals, signal, residual, exponent, contexts, mu, logarithm):
     """What the stages `lms` and `scale` make of a stream, codes of shape (channels, frames)."""
-    edges, shifts, steps, reciprocals = tables
-    edge_limit, centre_limit, difference_limit, index_limit, limit = limits
+    edges, _, _, reciprocals = tables
+    edge_limit, centre_limit, _, index_limit, limit = limits
     for frame in range(codes.shape[1]):
         for channel in range(codes.shape[0]):
             code = np.int64(codes[channel, frame])
@@ -139,18 +139,7 @@ def _follow_lms(codes, peers, tables, limits, state, residuals, signal, residual
                 logarithm[channel, frame] = total + (scale_spec.LEAST_OCTAVE << 8)
                 lower, upper = lanes.positions(code, mean, octave, reciprocal, edges)
                 residuals[channel] = calibrated.follow(
-                    state,
-                    channel,
-                    peer,
-                    value,
-                    mean,
-                    lower,
-                    upper,
-                    frame,
-                    shifts,
-                    steps,
-                    difference_limit,
-                    index_limit,
+                    state, channel, peer, value, mean, lower, upper, frame, tables, limits
                 )
                 error = (value << lms.VALUE_RISE) - mean
             signal[channel, frame] = value << NODE_RISE
