@@ -3,6 +3,7 @@
 Lengths are in samples.
 """
 
+from abc import abstractmethod
 from typing import Annotated, Any, Final, Literal, Self
 
 import pywt
@@ -42,9 +43,9 @@ class Strict(BaseModel):
 class _Feature(Strict):
     source: Source = "signal"
 
+    @abstractmethod
     def limits(self, window: int) -> list[tuple[str, int, int]]:
         """Fields that a window of past samples bounds: `(field, value, greatest)`."""
-        raise NotImplementedError
 
 
 class Identity(_Feature):
