@@ -14,18 +14,35 @@ from hw.calibrate import Calibrate
 from hw.emit import BYTE_LAYOUT
 from hw.frame import COUNTER_BITS, COUNTERS, Frame, input_layout
 from hw.lms import SHIFTS, Lms
-from hw.loader import WORD_LAYOUT, Loader
+from hw.load import Table, pass_on
+from hw.loader import NAME_WORDS, WORD_LAYOUT, Loader
 from hw.memory import DelayLine
 from hw.number import connect
 from hw.packet_lanes import PacketLanes
 from hw.range import Range
 from hw.scale import Scale
 from hw.turns import Turns, token_layout
+from model.spec import range as range_spec
+from model.spec import scale as scale_spec
 from model.spec.config import CodecConfig, ConfigError
 
 STAGES: Final = ("calibrate", "lms", "scale", "range")
 MOST_CHANNELS: Final = 1024
 MOST_RAW_BYTES: Final = (1 << 16) - 1
+
+
+def tables(config: CodecConfig, features: int) -> dict[Table, int]:
+    """Words of each table of `model.spec.calibrated.image`, in its order."""
+    return {
+        Table.EDGES: (1 << config.width) + 1,
+        Table.POINTS: range_spec.POINTS,
+        Table.STEPS: scale_spec.STEPS,
+        Table.WEIGHTS: features + bool(config.peers),
+        Table.START: 1,
+        Table.NAME: NAME_WORDS,
+        Table.SHIFTS: features,
+        **({Table.PEERS: config.channels} if config.peers else {}),
+    }
 
 
 class Calibrated(wiring.Component):
@@ -123,7 +140,7 @@ class Calibrated(wiring.Component):
         m.submodules.frame = frame = Frame(config, 1, self.frame_clocks)
         m.submodules.turns = turns = Turns(config, self.DEPTH, self.FLUSH)
         m.submodules.packet = packet = PacketLanes(config, self.banks)
-        m.submodules.loader = loader = Loader(config, self.shifts)
+        m.submodules.loader = loader = Loader(config, tables(config, len(self.shifts)), {Table.SHIFTS: self.shifts})
 
         # What is behind `turns` moves on with a token, and when a table is written.
         advance = Signal()
@@ -131,7 +148,7 @@ class Calibrated(wiring.Component):
         stages: tuple[Calibrate | Lms | Scale | Range, ...] = (calibrate, lms, scale, range_)
         for name, stage in zip(STAGES, stages, strict=True):
             m.submodules[name] = EnableInserter(advance)(stage)
-            m.d.comb += [stage.advance.eq(advance), stage.load.eq(loader.load)]
+            m.d.comb += [stage.advance.eq(advance), *pass_on(loader.load, stage.load)]
         m.submodules.beside = EnableInserter(advance)(beside)
 
         connect(m, wiring.flipped(self.i), frame.i)
@@ -148,7 +165,7 @@ class Calibrated(wiring.Component):
             beside.i.eq(turns.token),
             packet.token.eq(beside.o),
             packet.part.eq(range_.o),
-            packet.load.eq(loader.load),
+            *pass_on(loader.load, packet.load),
             frame.full.eq(turns.full),
             frame.room.eq(packet.room & turns.counted),
             packet.take.eq(frame.take),

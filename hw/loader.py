@@ -1,27 +1,27 @@
 """Loads a parameter set at run time, and refuses one that is not whole.
 
-The image (`model.spec.calibrated.image`) comes as words of 16 bits: the tables in the order of `hw.load.Table`, the
-set's name and shifts, and a CRC-32 of all before. Only when the last word has come, the check agrees, and the shifts
-and peers are such as the gates are built for, is the set `loaded`: the core records nothing before, and nothing again
-from the first word of the next image on.
+The image (that of calibrated: `model.spec.calibrated.image`) comes as words of 16 bits: the profile's tables, and a
+CRC-32 of all before. Only when the last word has come, the check agrees, and what is fixed, peers and links are such as
+the gates are built for, is the set `loaded`: the core records nothing before, and nothing again from the first word of
+the next image on.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from amaranth.hdl import Array, Module, Mux, Signal, Value
 from amaranth.lib import crc, data, stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.load import VALUE_BITS, Table, load_layout
 from model.spec import packet
-from model.spec import range as range_spec
-from model.spec import scale as scale_spec
 from model.spec.config import CodecConfig
 
 WORD_LAYOUT = data.StructLayout({"value": VALUE_BITS, "first": 1})
 NAME_WORDS = 8 * packet.PARAMETER_SET.bytes // VALUE_BITS
 CHECK_WORDS = 8 * packet.PACKET_CHECK_BYTES // VALUE_BITS
+FEW: Final = 16  # words that are fixed in gates; more stand in a memory
 
 
 class Loader(wiring.Component):
@@ -30,8 +30,15 @@ class Loader(wiring.Component):
     Parameters
     ----------
     config : CodecConfig
-    shifts : sequence of int
-        Rates of the predictor's features.
+    sizes : mapping of Table to int
+        Words of each table, at least 1, in the order of the image.
+    fixed : mapping of Table to sequence of int
+        Of those, the words of tables that the gates are built for: a set with others is refused.
+
+    Raises
+    ------
+    ValueError
+        If a fixed table has not the words that it should have.
 
     Members
     -------
@@ -41,50 +48,43 @@ class Loader(wiring.Component):
         No table is in use. Nothing may begin to use one in the clocks after one with `waits`.
     waits : Out
         A word waits to be written.
-    load : Out, `hw.load.load_layout`
+    load : Out, `hw.load.load_layout` with the longest table of the image
     loaded : Out
         A whole set is in the tables.
 
     Throughput
     ----------
     A word in `WORD_CLOCKS` clocks: the check takes it bit by bit. One is taken whatever is in use, and waits.
-
-    Model
-    -----
-    `model.spec.calibrated.image`
     """
 
     WORD_CLOCKS = VALUE_BITS + 3
 
-    def __init__(self, config: CodecConfig, shifts: Sequence[int]) -> None:
+    def __init__(
+        self, config: CodecConfig, sizes: Mapping[Table, int], fixed: Mapping[Table, Sequence[int]] | None = None
+    ) -> None:
         self.config = config
-        self.shifts = tuple(shifts)
+        self.sizes = dict(sizes)
+        self.fixed = {table: tuple(words) for table, words in (fixed or {}).items()}
+        for table, words in self.fixed.items():
+            if len(words) != self.sizes.get(table):
+                raise ValueError(f"fixed: {table.name} has {len(words)} words; give {self.sizes.get(table, 'none')}")
         super().__init__(
             {
                 "i": In(stream.Signature(WORD_LAYOUT)),
                 "idle": In(1),
                 "waits": Out(1),
-                "load": Out(load_layout(config.width)),
+                "load": Out(load_layout(config.width, max(self.sizes.values()))),
                 "loaded": Out(1),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        sizes = {
-            Table.EDGES: (1 << self.config.width) + 1,
-            Table.POINTS: range_spec.POINTS,
-            Table.STEPS: scale_spec.STEPS,
-            Table.WEIGHTS: len(self.shifts) + bool(self.config.peers),
-            Table.START: 1,
-            Table.NAME: NAME_WORDS,
-            Table.SHIFTS: len(self.shifts),
-            **({Table.PEERS: self.config.channels} if self.config.peers else {}),
-        }
+        tables = list(self.sizes)
         check = crc.Algorithm(**vars(packet.PACKET_CHECK))(data_width=1)
         m.submodules.check = processor = crc.Processor(check)
-        check_at = len(sizes)
-        lengths = [*sizes.values(), CHECK_WORDS]
+        check_at = len(tables)
+        lengths = [*self.sizes.values(), CHECK_WORDS]
 
         # A word waits until no table is in use; `still` tells that none was a clock ago, when it waited already.
         value, first, still, left = Signal(VALUE_BITS), Signal(), Signal(), Signal(range(VALUE_BITS + 1))
@@ -99,7 +99,7 @@ class Loader(wiring.Component):
         part, address = Signal(range(len(lengths) + 1)), Signal(range(max(lengths)))
         begins = write & first
         m.d.comb += [
-            self.load.write.eq(write & (part < len(sizes))),
+            self.load.write.eq(write & (part < len(tables))),
             self.load.table.eq(part),
             self.load.address.eq(address),
             self.load.value.eq(value),
@@ -109,6 +109,8 @@ class Loader(wiring.Component):
             for number, length in enumerate(lengths):
                 with m.Case(number):
                     m.d.comb += last.eq(address == length - 1)
+                    if number < check_at and tables[number] != number:
+                        m.d.comb += self.load.table.eq(tables[number])
         with m.If(self.i.valid & self.i.ready & self.i.payload.first):
             m.d.sync += [part.eq(0), address.eq(0)]
         with m.Elif(write & (part < len(lengths))):
@@ -127,12 +129,31 @@ class Loader(wiring.Component):
             m.d.sync += self.loaded.eq(0)
         with m.Elif(write & (part == check_at)):
             m.d.sync += [good.eq(agrees), self.loaded.eq(last & agrees & suits)]
+        misfits = self._misfits(m, value, address)
         with m.If(begins):
-            m.d.sync += suits.eq(1)
-        with m.Elif(write & (part == Table.SHIFTS) & (value != Array(self.shifts)[address])):
-            m.d.sync += suits.eq(0)
-        near = (value != 0) & (value < self.config.lanes)
-        if self.config.peers:
-            with m.Elif(write & (part == Table.PEERS) & (near | (value > address))):
+            m.d.sync += suits.eq(~misfits[tables[0]] if tables[0] in misfits else 1)
+        for table, misfit in misfits.items():
+            with m.Elif(write & (part == tables.index(table)) & misfit):
                 m.d.sync += suits.eq(0)
         return m
+
+    def _misfits(self, m: Module, value: Value, address: Value) -> dict[Table, Value]:
+        """Of each table with words that can be refused, whether this one is."""
+        found = {table: value != self._fixed(m, table, address) for table in self.fixed}
+        if Table.PEERS in self.sizes:
+            near = (value != 0) & (value < self.config.lanes)
+            found[Table.PEERS] = near | (value > address)
+        if Table.LINKS in self.sizes:
+            found[Table.LINKS] = (address == 0) & (value > packet.MOST_LINKS)
+        return found
+
+    def _fixed(self, m: Module, table: Table, address: Value) -> Value:
+        """The word of a fixed table; `address` is there a clock at least before it is needed."""
+        words = self.fixed[table]
+        if len(words) <= FEW:
+            return Array(words)[address]
+        rom = Memory(shape=max(1, max(words).bit_length()), depth=len(words), init=words)
+        m.submodules[f"{table.name.lower()}_fixed"] = rom
+        read = rom.read_port()
+        m.d.comb += read.addr.eq(address)
+        return read.data

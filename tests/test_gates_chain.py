@@ -12,11 +12,10 @@ from amaranth.hdl import Array, Module, Mux, Signal
 from hw.calibrated import Calibrated
 from hw.emit_lanes import EmitLanes
 from hw.frame import COUNTERS
-from hw.loader import CHECK_WORDS, NAME_WORDS, Loader
+from hw.loader import CHECK_WORDS, Loader
 from hw.turns import SLOTS
 from model.codec.compressor import Compressor, encode
-from model.spec import range as range_spec
-from model.spec import scale, shipped
+from model.spec import shipped
 from model.spec.calibrated import image, pack, unpack
 from model.spec.config import CodecConfig, ConfigError
 from model.spec.operating import PIPELINE_CLOCKS
@@ -41,10 +40,7 @@ class QuickLoader(Loader):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, features = self.config, len(self.shifts)
-        weights, peers = features + bool(config.peers), config.channels if config.peers else 0
-        sizes = ((1 << config.width) + 1, range_spec.POINTS, scale.STEPS, weights, 1, NAME_WORDS, features, peers)
-        ends = np.cumsum(sizes).tolist()
+        ends = np.cumsum([*self.sizes.values()]).tolist()
         at, number, base = Signal(16), Signal(16), Signal(16)
         table = sum((number >= end for end in ends), start=number[:0])
         came = self.i.payload
@@ -53,7 +49,7 @@ class QuickLoader(Loader):
             number.eq(Mux(came.first, 0, at)),
             base.eq(Array([0, *ends])[table]),
             self.load.write.eq(self.i.valid & (number < ends[-1])),
-            self.load.table.eq(table),
+            self.load.table.eq(Array(self.sizes)[table]),
             self.load.address.eq(number - base),
             self.load.value.eq(came.value),
         ]
