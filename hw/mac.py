@@ -1,0 +1,259 @@
+"""A core of the array for networks: a memory, multipliers for one word of it, and what makes results of their sums."""
+
+from typing import Any, Final
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.arithmetic import delayed
+from hw.geometry import (
+    CONTEXT,
+    EXPONENT_BITS,
+    POINTER_BITS,
+    SUM,
+    WEIGHT_BITS,
+    WIDE_BITS,
+    WORD,
+    Floor,
+    Geometry,
+    Load,
+    Source,
+    Via,
+)
+from hw.memory import table
+from hw.multiplier import Multiplier
+from model.spec.network import OUTPUT
+from model.spec.wavelet import UNIT_BITS
+
+LATENCY: Final = 6  # clocks from a step at `step` to its sums
+RESULT_LATENCY: Final = 4  # from a result at `result` to the clock in which it is written
+
+
+def sample_layout(geometry: Geometry) -> data.StructLayout:
+    """What a network is told of a channel's sample."""
+    residual = {"residual": WORD} if geometry.residuals else {}
+    contexts = data.ArrayLayout(CONTEXT, geometry.contexts)
+    return data.StructLayout({"signal": WORD, **residual, "exponent": EXPONENT_BITS, "contexts": contexts})
+
+
+def control_layout(geometry: Geometry) -> data.StructLayout:
+    """A step, with the field that it reads and its slot."""
+    step = geometry.step
+    names = ("source", "via", "load", "ones", "wide", "gain", "first", "last", "weights")
+    members = {name: step[name].shape for name in names}
+    return data.StructLayout(
+        {"field": geometry.field_bits, "slot": geometry.slot_bits, "zero": 1, "bank": 1, "odd": 1, **members}
+    )
+
+
+def drain_layout(geometry: Geometry) -> data.StructLayout:
+    """A result of the next multiplier's sum: `take` begins with the first one."""
+    result = geometry.result
+    members = {name: result[name].shape for name in ("bias", "shift", "ones", "floor", "output")}
+    place = {"field": geometry.field_bits, "slot": geometry.slot_bits, "bank": 1}
+    return data.StructLayout({"valid": 1, **place, **members})
+
+
+class Mac(wiring.Component):
+    """One core.
+
+    Parameters
+    ----------
+    geometry : hw.geometry.Geometry
+
+    Members
+    -------
+    step : In, `control_layout`
+        A step a clock; steps that do nothing neither load nor are `last`.
+    drain : In, `drain_layout`
+        Results: the first `LATENCY` clocks behind the step that is `last`, then one a clock.
+    put : In
+        Write a sample into `bank` and `slot` of those that have come in.
+    get : In
+        Outputs of `bank` and `slot` to be read.
+    outputs : Out
+        They, one clock later.
+    load : In
+        Write a word of memory; only while nothing else happens.
+
+    Latency
+    -------
+    A result can be read by a step `LATENCY + RESULT_LATENCY + 1` clocks behind the one that was `last`, that of the next
+    multiplier a clock later.
+
+    Throughput
+    ----------
+    A step a clock; `multipliers` multiply-adds.
+
+    Model
+    -----
+    `model.codec.network`: `weigh`, `dense`, `lstm`, `mix`; `model.codec.wavelet`: `filter_all`, `gather`
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        slot = geometry.slot_bits
+        super().__init__(
+            {
+                "step": In(control_layout(geometry)),
+                "drain": In(drain_layout(geometry)),
+                "put": In(data.StructLayout({"write": 1, "bank": 1, "slot": slot, "sample": sample_layout(geometry)})),
+                "get": In(data.StructLayout({"bank": 1, "slot": slot})),
+                "outputs": Out(data.ArrayLayout(signed(OUTPUT.width), geometry.outputs)),
+                "load": In(
+                    data.StructLayout({"write": 1, "address": range(geometry.depth), "value": unsigned(WORD.width)})
+                ),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        operand, gain, control = self._read(m)
+        sums = self._multiply(m, operand, gain, control)
+        self._results(m, sums, control)
+        return m
+
+    def _read(self, m: Module) -> tuple[Signal, Signal, Any]:
+        """Clocks 1 to 4: the word, normalised if it is a feature; gain and pointer."""
+        geometry, step = self.geometry, self.step
+        m.submodules.memory = self.memory = table(WORD, geometry.depth)
+        m.submodules.samples = samples = table(sample_layout(geometry), 2 << geometry.slot_bits)
+        read, newest = self.memory.read_port(), samples.read_port()
+        put = samples.write_port()
+        m.d.comb += [
+            put.addr.eq(Cat(self.put.slot, self.put.bank)),
+            put.data.eq(self.put.sample),
+            put.en.eq(self.put.write),
+            newest.addr.eq(Cat(step.slot, step.bank)),
+        ]
+
+        # Clock 1: the word is read.
+        pointer = Signal(max(POINTER_BITS, geometry.slot_bits + 1))
+        address, slot_bits = Cat(step.slot, step.field), geometry.slot_bits
+        other_frame = pointer[slot_bits] ^ step.field[0]
+        partner = Cat(pointer[:slot_bits], other_frame, step.field[1:])
+        lookup = Cat(pointer[:POINTER_BITS], address[POINTER_BITS:])
+        with m.Switch(step.via):
+            with m.Case(Via.PARTNER):
+                m.d.comb += read.addr.eq(partner)
+            with m.Case(Via.LOOKUP):
+                m.d.comb += read.addr.eq(lookup)
+            with m.Default():
+                m.d.comb += read.addr.eq(address)
+        step_1 = delayed(m, step)
+
+        # Clock 2: what is multiplied, and for a feature its distance from the newest sample.
+        sample, memory_word = newest.data, Signal(WORD)
+        word, far = Signal(WORD), Signal(signed(WORD.width + 1))
+        m.d.comb += [memory_word.eq(Mux(step_1.zero, 0, read.data)), word.eq(memory_word)]
+        with m.If(step_1.load == Load.POINTER):
+            m.d.sync += pointer.eq(read.data)
+        others: dict[Source, Value] = {Source.SIGNAL: sample.signal, Source.FIRST_CONTEXT: sample.contexts[0]}
+        if geometry.residuals:
+            residual = sample.residual
+            others |= {Source.RESIDUAL: residual, Source.MAGNITUDE: Mux(residual < 0, -residual, residual)}
+        if geometry.contexts > 1:
+            others[Source.SECOND_CONTEXT] = sample.contexts[1]
+        with m.Switch(step_1.source):
+            for source, value in others.items():
+                with m.Case(source):
+                    m.d.comb += word.eq(value)
+        m.d.sync += far.eq(memory_word - Mux(step_1.source == Source.RELATIVE, sample.signal, 0))
+        word_2, exponent_2, step_2 = delayed(m, word), delayed(m, sample.exponent), delayed(m, step_1)
+
+        # Clock 3: half a unit is added, for rounding.
+        total = Signal(signed(WORD.width + 2 + UNIT_BITS))
+        m.d.sync += total.eq((far << UNIT_BITS) + (Const(1, 1 << 4) << exponent_2 >> 1))
+        word_3, exponent_3, step_3 = delayed(m, word_2), delayed(m, exponent_2), delayed(m, step_2)
+
+        # Clock 4: it is shifted and saturated.
+        shifted, operand = Signal(total.shape()), Signal(WORD)
+        m.d.comb += shifted.eq(total >> exponent_3)
+        feature = limited(m, shifted, step_3.ones)
+        normal = (step_3.source == Source.FEATURE) | (step_3.source == Source.RELATIVE)
+        m.d.sync += operand.eq(Mux(normal, feature, word_3))
+        step_4 = delayed(m, step_3)
+
+        gain = Signal(WORD)
+        with m.If(step_4.load == Load.GAIN):
+            m.d.sync += gain.eq(operand)
+        return operand, gain, step_4
+
+    def _multiply(self, m: Module, operand: Signal, gain: Signal, control: Any) -> list[Signal]:
+        """Clocks 5 and 6: products, and their sums; returned as they will be after clock 6."""
+        first, weights = delayed(m, control.first), control.weights
+        out = []
+        for n in range(self.geometry.multipliers):
+            own = weights[n * WEIGHT_BITS : (n + 1) * WEIGHT_BITS].as_signed()
+            coefficient = Signal(signed(WEIGHT_BITS), name=f"coefficient_{n}")
+            if n == 0:
+                coefficient = Signal(signed(WIDE_BITS), name="coefficient_0")
+                m.d.comb += coefficient.eq(
+                    Mux(control.gain, gain, Mux(control.wide, weights[:WIDE_BITS].as_signed(), own))
+                )
+            else:
+                m.d.comb += coefficient.eq(own)
+            product = Multiplier(WORD, coefficient.shape())
+            m.submodules[f"product_{n}"] = product
+            total, now = Signal(SUM, name=f"sum_{n}"), Signal(SUM, name=f"sum_{n}_now")
+            m.d.comb += [
+                product.a.eq(operand),
+                product.b.eq(coefficient),
+                now.eq(Mux(first, 0, total) + product.o),
+            ]
+            m.d.sync += total.eq(now)
+            out.append(now)
+        return out
+
+    def _results(self, m: Module, sums: list[Signal], control: Any) -> None:
+        """Sums wait in a line; one after the other is made a result and written."""
+        geometry, drain = self.geometry, self.drain
+        line = [Signal(SUM, name=f"line_{n}") for n in range(len(sums))]
+        with m.If(delayed(m, control.last)):
+            m.d.sync += [place.eq(now) for place, now in zip(line, sums, strict=True)]
+        with m.Else():
+            m.d.sync += [place.eq(after) for place, after in zip(line[:-1], line[1:], strict=True)]
+
+        # Clock 1: bias. Clocks 2 and 3: shift. Clock 4: saturated; then written.
+        total, coarse, fine = Signal(SUM), Signal(SUM), Signal(SUM)
+        drain_1 = delayed(m, drain)
+        drain_2, drain_3, value = delayed(m, drain_1), Signal(drain.shape()), Signal(WORD)
+        m.d.sync += [
+            total.eq(line[0] + drain.bias),
+            coarse.eq(total >> Cat(Const(0, 3), drain_1.shift[3:])),
+            fine.eq(coarse >> drain_2.shift[:3]),
+            drain_3.eq(drain_2),
+            value.eq(limited(m, fine, drain_3.ones, drain_3.floor == Floor.ZERO, drain_3.floor == Floor.FULL)),
+        ]
+        drain_4 = delayed(m, drain_3)
+
+        write, loading = self.memory.write_port(), self.load.write
+        m.d.comb += [
+            write.addr.eq(Mux(loading, self.load.address, Cat(drain_4.slot, drain_4.field))),
+            write.data.eq(Mux(loading, self.load.value.as_signed(), value)),
+            write.en.eq(loading | (drain_4.valid & (drain_4.output == 0))),
+        ]
+        for n in range(geometry.outputs):
+            m.submodules[f"output_{n}"] = found = table(signed(OUTPUT.width), 2 << geometry.slot_bits)
+            keep, recall = found.write_port(), found.read_port()
+            m.d.comb += [
+                keep.addr.eq(Cat(drain_4.slot, drain_4.bank)),
+                keep.data.eq(value),
+                keep.en.eq(drain_4.valid & (drain_4.output == n + 1)),
+                recall.addr.eq(Cat(self.get.slot, self.get.bank)),
+                self.outputs[n].eq(recall.data),
+            ]
+
+
+def limited(m: Module, value: Value, ones: Value, zero: Any = 0, full: Any = 0) -> Value:
+    """A value saturated: at most `2**ones - 1`, at least as much below 0, or one more if `full`, or 0 if `zero`."""
+    zero, full = Value.cast(zero)[0], Value.cast(full)[0]
+    below = Signal(WORD.width - 1, name="below")  # bits of values that are in range
+    m.d.comb += below.eq(Cat(ones > n for n in range(WORD.width - 1)))
+    negative, within = value[-1], value[: WORD.width - 1]
+    beyond = (value[:-1] ^ negative.replicate(len(value) - 1)) & ~below
+    least = Cat(~full, (~below)[1:], 1)
+    under = negative & (beyond.any() | (~full & ~(within & below).any()))
+    inside = Mux(negative & zero, 0, Mux(under, least, value[: WORD.width]))
+    return Mux(~negative & beyond.any(), below, inside)[: WORD.width].as_signed()
