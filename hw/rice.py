@@ -1,6 +1,6 @@
 """Stage `rice`: adaptive Rice code with a bounded escape; the law is `model.codec.rice`."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
@@ -8,21 +8,25 @@ from amaranth.lib.wiring import In, Out
 
 from hw.arithmetic import bit_length, round_half_up
 from hw.delta import delta_layout
+from hw.load import Table, load_layout
 from hw.marks import MARKS
 from hw.memory import ChannelRam
 from hw.number import Number
 from model.spec.config import CodecConfig
+from model.spec.huffman import MAX_LENGTH
 from model.spec.numbers import Format
 from model.spec.rice import ESCAPE_ZEROS, MAX_CODE_BITS, MEAN_FRACTION, MEAN_SHIFT, initial_mean, mean_format
+from model.spec.spikey import ADAPTIVE
 
 
-def rice_layout(config: CodecConfig) -> data.StructLayout:
-    """A sample with its code word: `value` written in `length` bits."""
+def rice_layout(config: CodecConfig, huffman: bool = False) -> data.StructLayout:
+    """A sample with its code word: `value` written in `length` bits; with `huffman`, also for words of that stage."""
+    longest = MAX_LENGTH + config.width
     return data.StructLayout(
         {
             "code": Number(Format(config.width)),
-            "value": Number(Format(config.width)),
-            "length": range(MAX_CODE_BITS + 1),
+            "value": Number(Format(longest if huffman else config.width)),
+            "length": range((longest if huffman else MAX_CODE_BITS) + 1),
             "marks": MARKS,
         }
     )
@@ -34,11 +38,15 @@ class Rice(wiring.Component):
     Parameters
     ----------
     config : CodecConfig
+    parameterised : bool
+        Whether a parameter set says how `k` is found.
 
     Members
     -------
     i : In, stream of `delta_layout`, always ready
     o : Out, stream of `rice_layout`, always ready
+    load : In, `hw.load.load_layout`, if parameterised
+        `coder`: below `model.spec.spikey.ADAPTIVE` it is `k`, at most `width - 1`; while it comes, no sample may.
 
     Latency
     -------
@@ -56,34 +64,25 @@ class Rice(wiring.Component):
     LATENCY = 3
     DEPTH = 3
 
-    def __init__(self, config: CodecConfig) -> None:
+    def __init__(self, config: CodecConfig, parameterised: bool = False) -> None:
         self.config = config
+        self.parameterised = parameterised
         super().__init__(
             {
                 "i": In(stream.Signature(delta_layout(config), always_ready=True)),
                 "o": Out(stream.Signature(rice_layout(config), always_ready=True)),
+                **({"load": In(load_layout(config.width))} if parameterised else {}),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         width = self.config.width
-        mean_number = Number(mean_format(width))
-        m.submodules.mean = mean = ChannelRam(self.config.channels, mean_number)
 
         # Clock 1: fold, while the mean is read.
-        valid, residual = Signal(), Signal(delta_layout(self.config))
-        folded = Signal(width)
-        m.d.comb += mean.read.eq(self.i.payload.channel)
-        m.d.sync += [
-            valid.eq(self.i.valid),
-            residual.eq(self.i.payload),
-            folded.eq(fold(self.i.payload.residual)),
-        ]
+        valid, residual, folded, mean = running_mean(m, self.config, self.i)
 
-        # Clock 2: choose the parameter, adapt the mean.
-        mean_now = Signal(mean_number)
-        m.d.comb += mean_now.eq(Mux(residual.marks.restart, initial_mean(width), mean.data))
+        # Clock 2: choose the parameter; the mean is adapted.
         coded, k, unary = Signal.like(valid), Signal(range(width)), Signal(width)
         code, value, marks = Signal(width), Signal(width), Signal(MARKS)
         m.d.sync += [
@@ -91,10 +90,7 @@ class Rice(wiring.Component):
             code.eq(residual.code),
             value.eq(folded),
             marks.eq(residual.marks),
-            k.eq(parameter(m, mean_now, width)),
-            mean.write.eq(residual.channel),
-            mean.value.eq(adapt(mean_now, folded)),
-            mean.enable.eq(valid & residual.marks.sample),
+            k.eq(self._choose(m, parameter(m, mean, width))),
         ]
 
         # Clock 3: the code word.
@@ -113,6 +109,50 @@ class Rice(wiring.Component):
             self.o.payload.marks.eq(marks),
         ]
         return m
+
+    def _choose(self, m: Module, adaptive: Value) -> Value:
+        if not self.parameterised:
+            return adaptive
+        word, greatest = self.load.value, self.config.width - 1
+        adapts, fixed = Signal(init=1), Signal(range(greatest + 1))
+        with m.If(self.load.write & (self.load.table == Table.CODER)):
+            m.d.sync += [adapts.eq(word >= ADAPTIVE), fixed.eq(Mux(word > greatest, greatest, word))]
+        return Mux(adapts, adaptive, fixed)
+
+
+class Folded(NamedTuple):
+    """A sample in the clock after the one in which it came.
+
+    Parameters
+    ----------
+    valid : Signal
+    residual : data.View of `delta_layout`
+    folded : Signal
+    mean : Signal
+        Of the channel's folded residuals, before this one.
+    """
+
+    valid: Signal
+    residual: Any
+    folded: Signal
+    mean: Signal
+
+
+def running_mean(m: Module, config: CodecConfig, came: Any) -> Folded:
+    """Fold what comes on a stream of `delta_layout`, and keep the mean that it moves, written two clocks later."""
+    width, mean_number = config.width, Number(mean_format(config.width))
+    m.submodules.mean = ram = ChannelRam(config.channels, mean_number)
+    valid, residual, folded = Signal(), Signal(delta_layout(config)), Signal(width)
+    m.d.comb += ram.read.eq(came.payload.channel)
+    m.d.sync += [valid.eq(came.valid), residual.eq(came.payload), folded.eq(fold(came.payload.residual))]
+    mean = Signal(mean_number)
+    m.d.comb += mean.eq(Mux(residual.marks.restart, initial_mean(width), ram.data))
+    m.d.sync += [
+        ram.write.eq(residual.channel),
+        ram.value.eq(adapt(mean, folded)),
+        ram.enable.eq(valid & residual.marks.sample),
+    ]
+    return Folded(valid, residual, folded, mean)
 
 
 def fold(residual: Value) -> Value:

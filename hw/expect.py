@@ -1,0 +1,117 @@
+"""What stands behind the network: the code that its output says is next, and the residual.
+
+The law is `predict` and `fold` of `model.codec.spikey`.
+"""
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.arithmetic import delayed, round_half_up, saturate, wrap_signed
+from hw.delta import delta_layout
+from hw.marks import MARKS
+from hw.number import Number
+from hw.wavelet import exponent_format
+from model.spec.config import CodecConfig
+from model.spec.network import OUTPUT
+from model.spec.numbers import Format
+from model.spec.wavelet import FRACTION, node_format
+
+CARRIED = ("code", "channel", "marks")
+
+
+def expect_layout(config: CodecConfig) -> data.StructLayout:
+    """A sample, its channel's state before it, and the network's output for it.
+
+    With `marks.restart`, `origin`, `last`, `exponent` and `output` are of no meaning.
+    """
+    width = config.width
+    return data.StructLayout(
+        {
+            "code": Number(Format(width)),
+            "origin": Number(Format(width)),
+            "last": Number(node_format(width)),
+            "exponent": Number(exponent_format(width)),
+            "output": Number(OUTPUT),
+            "channel": range(config.channels),
+            "marks": MARKS,
+        }
+    )
+
+
+class Expect(wiring.Component):
+    """Residual against the expected code; it keeps nothing of a channel.
+
+    Parameters
+    ----------
+    config : CodecConfig
+
+    Members
+    -------
+    i : In, stream of `expect_layout`, always ready
+    o : Out, stream of `delta_layout`, always ready
+        `residual` is positive for codes on the side on which they are nearer.
+
+    Latency
+    -------
+    `LATENCY` clocks.
+
+    Throughput
+    ----------
+    One sample a clock.
+
+    Model
+    -----
+    `model.codec.spikey`: `predict` behind the network, and `fold` but for folding
+    """
+
+    LATENCY = 5
+
+    def __init__(self, config: CodecConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(expect_layout(config), always_ready=True)),
+                "o": Out(stream.Signature(delta_layout(config), always_ready=True)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        width, limit = self.config.width, node_format(self.config.width).maximum
+        token = data.StructLayout({name: expect_layout(self.config)[name].shape for name in CARRIED})
+        tokens, valids, origins = [Signal(token, name="token_0")], [self.i.valid], [self.i.payload.origin]
+        m.d.comb += [getattr(tokens[0], name).eq(getattr(self.i.payload, name)) for name in CARRIED]
+        for _ in range(self.LATENCY - 1):
+            tokens.append(delayed(m, tokens[-1]))
+            valids.append(delayed(m, valids[-1]))
+        for _ in range(2):
+            origins.append(delayed(m, origins[-1]))
+
+        # Clock 1: the output in units of a node.
+        scaled = delayed(m, self.i.payload.output << self.i.payload.exponent)
+        last = delayed(m, self.i.payload.last)
+
+        # Clock 2: from where the signal was.
+        moved = delayed(m, last + round_half_up(scaled, OUTPUT.fraction))
+
+        # Clock 3: from the origin.
+        mu = delayed(m, saturate(moved, -limit - 1, limit) + (origins[2] << FRACTION))
+
+        # Clock 4: the nearest code. Codes above it are nearer than those below unless it was rounded up.
+        rounded, restart = round_half_up(mu, FRACTION), tokens[3].marks.restart
+        under, over = rounded[-1], ~rounded[-1] & rounded[width:].any()
+        expected, upwards = Signal(width), Signal()
+        m.d.sync += [
+            expected.eq(Mux(restart, 1 << (width - 1), saturate(rounded, 0, (1 << width) - 1))),
+            upwards.eq(~restart & (over | (~under & ~mu[FRACTION - 1]))),
+        ]
+
+        # Clock 5: the residual.
+        code = tokens[4].code
+        difference = Mux(upwards, expected, code) - Mux(upwards, code, expected)
+        m.d.sync += [getattr(self.o.payload, name).eq(getattr(tokens[4], name)) for name in CARRIED]
+        m.d.sync += [self.o.valid.eq(valids[4]), self.o.payload.residual.eq(wrap_signed(difference, width))]
+        return m
