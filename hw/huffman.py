@@ -139,13 +139,16 @@ class Huffman(wiring.Component):
         return m
 
     def _load(self, m: Module, choices: Memory, codes: Memory, escapes: Memory) -> None:
-        """Words of the image to their tables; the first of a symbol waits for the second."""
+        """Words of the image to their tables; the first of a symbol waits for the second.
+
+        A table's escape comes last: of its words in `escapes`, that is the one that stays.
+        """
         load, earlier, place = self.load, Signal(VALUE_BITS), (self.symbols - 1).bit_length()
         writes = load.write & (load.table == Table.CODES)
         with m.If(writes & ~load.address[0]):
             m.d.sync += earlier.eq(load.value)
         choice, code, escape = (memory.write_port() for memory in (choices, codes, escapes))
-        symbol, number, complete = load.address[1 : 1 + place], load.address[1 + place :], writes & load.address[0]
+        complete = writes & load.address[0]
         word = Cat(earlier, load.value[: MAX_LENGTH - VALUE_BITS])
         m.d.comb += [
             choice.en.eq(load.write & (load.table == Table.CHOICES)),
@@ -154,8 +157,8 @@ class Huffman(wiring.Component):
             choice.data.low.eq(load.value[CHOICE_AT:]),
             code.en.eq(complete),
             code.addr.eq(load.address[1:]),
-            escape.en.eq(complete & symbol.all()),
-            escape.addr.eq(number),
+            escape.en.eq(complete),
+            escape.addr.eq(load.address[1 + place :]),
         ]
         for port in (code, escape):
             m.d.comb += [port.data.word.eq(word), port.data.length.eq(load.value[LENGTH_AT:])]

@@ -19,8 +19,10 @@ from tests.simulate import evaluate, play
 from tests.test_gates_stages import tokens
 
 OUT = "o.payload."
-CODE, VALUE, LENGTH, RESTART = (OUT + name for name in ("code", "value", "length", "marks.restart"))
+SAMPLE, RESTART = "marks.sample", "marks.restart"
+CODE, VALUE, LENGTH = (OUT + name for name in ("code", "value", "length"))
 FRAMES = 1500  # in which a channel does not restart
+LOST = range(2500, 2530)  # samples that belong to no stored packet
 
 
 def residuals_of_every_size(width: int) -> np.ndarray:
@@ -33,15 +35,26 @@ def residuals_of_every_size(width: int) -> np.ndarray:
 
 
 def with_means(residuals: np.ndarray, channels: int, width: int) -> Iterator[tuple[int, int]]:
-    """Each residual folded, and the mean before it."""
+    """Each residual of a stored packet folded, and the mean before it."""
     means = [0] * channels
     for n, residual in enumerate(residuals.tolist()):
         frame, channel = divmod(n, channels)
         if frame % FRAMES == 0:
             means[channel] = rice_law.restart(width)
+        if n in LOST:
+            continue
         folded = rice_law.fold(residual)
         yield folded, means[channel]
         means[channel] = rice_law.adapt(means[channel], folded)
+
+
+def samples(config: CodecConfig, residuals: np.ndarray) -> list[dict[str, int]]:
+    """One a clock, but for one clock without; all but those in `LOST` stored."""
+    rows = tokens(config, len(residuals), "residual", residuals, FRAMES)
+    for n, row in enumerate(rows):
+        row["i.payload.code"] = n % 251
+        row["i.payload." + SAMPLE] = int(n not in LOST)
+    return [*rows[:500], {}, *rows[500:]]
 
 
 def loading(table: Table, values: list[int]) -> list[dict[str, int]]:
@@ -88,13 +101,11 @@ def compare(found: spikey.Tables, width: int, tables: int, symbols: int) -> None
     rows = loading(Table.CODES, rubbish) + loading(Table.CHOICES, choice_words(found, width))
     rows += loading(Table.CODES, codes) + loading(Table.EDGES, [3] * 64) + loading(Table.LINKS, [9] * 64)
     before = len(rows)
-    rows += tokens(config, len(residuals), "residual", residuals, FRAMES)
-    for n, row in enumerate(rows[before:]):
-        row["i.payload.code"] = n % 251
-    rows.insert(before + 500, {})  # a clock without a sample
-    outputs = play(Huffman(config, tables, symbols), rows, ["o.valid", CODE, VALUE, LENGTH, RESTART], Huffman.LATENCY)
+    rows += samples(config, residuals)
+    watched = ["o.valid", CODE, VALUE, LENGTH, OUT + SAMPLE, OUT + RESTART]
+    outputs = play(Huffman(config, tables, symbols), rows, watched, Huffman.LATENCY)
     assert [row["o.valid"] for row in outputs].index(1) == before + Huffman.LATENCY
-    got = [(row[VALUE], row[LENGTH]) for row in outputs if row["o.valid"]]
+    came = [row for row in outputs if row["o.valid"]]
 
     own, escape = law.codes(found.huffman), found.huffman.shape[1] - 1
     expected, reasons, levels = [], {"word": 0, "beyond": 0, "none": 0}, set()
@@ -105,9 +116,9 @@ def compare(found: spikey.Tables, width: int, tables: int, symbols: int) -> None
         has_word = symbol < escape and found.huffman[choice[0], symbol] > 0
         reasons["beyond" if symbol >= escape else "word" if has_word else "none"] += 1
         levels.add(law.level(mean))
-    assert got == expected
-    assert [row[CODE] for row in outputs if row["o.valid"]] == [n % 251 for n in range(len(residuals))]
-    assert sum(row[RESTART] for row in outputs if row["o.valid"]) == 3 * -(-len(residuals) // 3 // FRAMES)
+    assert [(row[VALUE], row[LENGTH]) for row in came if row[OUT + SAMPLE]] == expected
+    assert [row[CODE] for row in came] == [n % 251 for n in range(len(residuals))]
+    assert sum(row[OUT + RESTART] for row in came) == 3 * -(-len(residuals) // 3 // FRAMES)
     assert reasons["word"] > 1000 and reasons["beyond"] > 20
     assert reasons["none"] > 20 or found.huffman.all()
     assert len(levels) > 4 * (width - 3)
@@ -158,9 +169,9 @@ def test_levels_that_no_mean_has_are_of_no_matter() -> None:
 def test_rice_as_a_set_says(width: int, coder: int) -> None:
     config, residuals = CodecConfig("spikey", 3, width), residuals_of_every_size(width)[::7]
     rows = loading(Table.CODER, [coder ^ 5]) + loading(Table.CODER, [coder]) + loading(Table.LEVEL, [2])
-    rows += tokens(config, len(residuals), "residual", residuals, FRAMES)
-    outputs = play(Rice(config, parameterised=True), rows, ["o.valid", VALUE, LENGTH], Rice.LATENCY)
-    got = [(row[VALUE], row[LENGTH]) for row in outputs if row["o.valid"]]
+    rows += samples(config, residuals)
+    outputs = play(Rice(config, parameterised=True), rows, ["o.valid", VALUE, LENGTH, OUT + SAMPLE], Rice.LATENCY)
+    got = [(row[VALUE], row[LENGTH]) for row in outputs if row["o.valid"] and row[OUT + SAMPLE]]
     expected = []
     for folded, mean in with_means(residuals, 3, width):
         k = rice_law.parameter(mean, width) if coder == spikey.ADAPTIVE else min(coder, width - 1)
