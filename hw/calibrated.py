@@ -14,8 +14,8 @@ from hw.calibrate import Calibrate
 from hw.emit import BYTE_LAYOUT
 from hw.frame import COUNTER_BITS, COUNTERS, Frame, input_layout
 from hw.lms import SHIFTS, Lms
-from hw.load import Table, pass_on
-from hw.loader import NAME_WORDS, WORD_LAYOUT, Loader
+from hw.load import NAME_WORDS, Table, pass_on
+from hw.loader import WORD_LAYOUT, Loader
 from hw.memory import DelayLine
 from hw.number import connect
 from hw.packet_lanes import PacketLanes

@@ -6,6 +6,8 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import crc, data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.links import Links, links_words, send_links
+from hw.load import NAME_WORDS, VALUE_BITS, Table, load_layout
 from hw.pack import WORD
 from model.spec import packet
 from model.spec.config import CodecConfig, find_profile
@@ -26,9 +28,13 @@ def descriptor_layout(config: CodecConfig) -> data.StructLayout:
     )
 
 
-def header(config: CodecConfig, descriptor: Any) -> list[Value]:
-    """The bytes of a header, those of a key packet last, its check not included."""
+def header(config: CodecConfig, descriptor: Any, linked: Value, name: Value) -> list[Value]:
+    """The bytes of a header, those of a key packet last, links and its check not included.
+
+    `name` is that of the parameter set, in profiles that have one.
+    """
     profile = find_profile(config.profile)
+    shape = packet.shape(config.width, config.lanes, parameter_set=profile.parameterised)
     fields = {
         "sync": Const(packet.SYNC, 16),
         "flags": Mux(descriptor.key, packet.FLAG_KEY, 0) | Mux(descriptor.raw, packet.FLAG_RAW, 0),
@@ -37,10 +43,11 @@ def header(config: CodecConfig, descriptor: Any) -> list[Value]:
         "length": descriptor.length,
         "identity": Const(packet.identity(profile.number), 8),
         "channels": Const(config.channels - 1, 16),
-        "shape": Const(packet.shape(config.width, config.lanes, parameter_set=profile.parameterised), 8),
+        "shape": Const(shape, 8) | Mux(linked, packet.SHAPE_PEERS, 0) if config.links else Const(shape, 8),
+        "parameter_set": name,
     }
     out = []
-    for field in (*packet.HEADER, *packet.KEY_HEADER):
+    for field in (*packet.HEADER, *packet.KEY_HEADER, *((packet.PARAMETER_SET,) if profile.parameterised else ())):
         value = fields[field.name] | Const(0, 8 * field.bytes)
         out += [value[8 * n : 8 * n + 8] for n in range(field.bytes)]
     return out
@@ -73,6 +80,8 @@ class Emit(wiring.Component):
     -------
     i : In, stream of `descriptor_layout`
         The stored packets in order; taken when a packet has left the store.
+    load : In, `hw.load.load_layout` with `hw.links.links_words`, in profiles with a parameter set
+        Its name, and links in gates that know them; nothing is sent meanwhile.
     coded, raw : In, streams of unsigned(32)
         Words of the two stores: bits end to end, and codes in pairs.
     rewind_coded, rewind_raw : Out
@@ -96,6 +105,7 @@ class Emit(wiring.Component):
 
     def __init__(self, config: CodecConfig) -> None:
         self.config = config
+        self.parameterised = find_profile(config.profile).parameterised
         words = stream.Signature(WORD)
         super().__init__(
             {
@@ -105,6 +115,7 @@ class Emit(wiring.Component):
                 "rewind_coded": Out(1),
                 "rewind_raw": Out(1),
                 "o": Out(stream.Signature(BYTE_LAYOUT)),
+                **({"load": In(load_layout(config.width, links_words(config)))} if self.parameterised else {}),
             }
         )
 
@@ -123,9 +134,9 @@ class Emit(wiring.Component):
         byte, valid, last = Signal(8), Signal(), Signal()
         step = send(m, self.o, byte, valid, last)
 
-        index = Signal(range(packet.header_bytes(key=True)))
+        fields, links = self._header(m)
+        index = Signal(range(len(fields) + 1))
         left = Signal.like(descriptor.length)
-        fields = Array(header(self.config, descriptor))
         m.d.comb += [
             header_check.data.eq(byte),
             packet_check.data.eq(byte),
@@ -137,11 +148,16 @@ class Emit(wiring.Component):
             with m.State("HEADER"):
                 m.d.comb += [valid.eq(self.i.valid), byte.eq(fields[index]), header_check.valid.eq(step)]
                 m.d.sync += left.eq(descriptor.length)
-                size = Mux(descriptor.key, packet.HEADER_BYTES + packet.KEY_HEADER_BYTES, packet.HEADER_BYTES)
+                size = Mux(descriptor.key, len(fields), packet.HEADER_BYTES)
                 with m.If(step & (index == 0)):
                     m.d.comb += [self.rewind_coded.eq(~descriptor.raw), self.rewind_raw.eq(descriptor.raw)]
                 with m.If(step & (index == size - 1)):
                     m.next = "HEADER CHECK"
+                    if links is not None:
+                        with m.If(descriptor.key & links.there):
+                            m.next = "LINKS"
+            if links is not None:
+                send_links(m, links, step, valid, byte, header_check.valid)
             with m.State("HEADER CHECK"):
                 m.d.comb += [valid.eq(1), byte.eq(header_check.crc)]
                 with m.If(step):
@@ -166,6 +182,18 @@ class Emit(wiring.Component):
                     m.d.sync += index.eq(0)
                     m.next = "HEADER"
         return m
+
+    def _header(self, m: Module) -> tuple[Array, Links | None]:
+        """The header's bytes, and what sends links behind them; the set's name is kept as it is loaded."""
+        config, links = self.config, None
+        name = Array(Signal(VALUE_BITS, name=f"name_{n}") for n in range(NAME_WORDS))
+        if self.parameterised:
+            with m.If(self.load.write & (self.load.table == Table.NAME)):
+                m.d.sync += name[self.load.address].eq(self.load.value)
+        if config.links:
+            m.submodules.links = links = Links(config)
+            m.d.comb += links.load.eq(self.load)
+        return Array(header(config, self.i.payload, links.there if links else Const(0), Cat(*name))), links
 
 
 class Serialise(wiring.Component):

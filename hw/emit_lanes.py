@@ -9,6 +9,8 @@ from amaranth.lib.wiring import In, Out
 from hw.describe import FLAG_WIDE, PACKET_WORDS, Word
 from hw.describe import WORD as FIELD_WORD
 from hw.emit import BYTE_LAYOUT, checker, send
+from hw.links import Links, links_words, send_links
+from hw.load import load_layout
 from hw.pack import WORD
 from hw.peer import PEER_BITS
 from model.spec import packet
@@ -38,6 +40,7 @@ class EmitLanes(wiring.Component):
     raw : In, stream of unsigned(16)
     rewind_coded, rewind_raw, read_lane : Out
         Begin to read a store, or the next lane of it.
+    load : In, `hw.load.load_layout` with `hw.links.links_words`, in gates that know links
     o : Out, stream of `hw.emit.BYTE_LAYOUT`
 
     Latency
@@ -73,6 +76,7 @@ class EmitLanes(wiring.Component):
                 "rewind_raw": Out(1),
                 "read_lane": Out(range(config.lanes)),
                 "o": Out(stream.Signature(BYTE_LAYOUT)),
+                **({"load": In(load_layout(config.width, links_words(config)))} if config.links else {}),
             }
         )
 
@@ -81,6 +85,7 @@ class EmitLanes(wiring.Component):
         m.submodules.header_check = header_check = checker(packet.HEADER_CHECK)
         m.submodules.packet_check = packet_check = checker(packet.PACKET_CHECK)
         lanes = self.config.lanes
+        more, links = self._more(m)
 
         byte, valid, last = Signal(8), Signal(), Signal()
         step = send(m, self.o, byte, valid, last)
@@ -111,14 +116,16 @@ class EmitLanes(wiring.Component):
                     ]
                 with m.If(step & (index == Mux(key, len(header), packet.HEADER_BYTES) - 1)):
                     m.next = "HEADER CHECK"
-                    if self.config.peers:
-                        with m.If(key & self.peered):
-                            m.next = "PEERS"
-                if self.config.peers:
-                    with m.If(self.peered & (index == SHAPE_AT)):
+                    for state, there in more.items():
+                        with m.If(key & there):
+                            m.next = state
+                for there in more.values():
+                    with m.If(there & (index == SHAPE_AT)):
                         m.d.comb += byte.eq(constants[index] | packet.SHAPE_PEERS)
             if self.config.peers:
                 self._peers(m, step, valid, byte, header_check.valid)
+            if links is not None:
+                send_links(m, links, step, valid, byte, header_check.valid)
             with m.State("HEADER CHECK"):
                 m.d.comb += [valid.eq(1), byte.eq(header_check.crc), header_check.start.eq(step)]
                 m.d.comb += [index_next.eq(0), self.address.eq(Word.SIZES)]
@@ -142,6 +149,15 @@ class EmitLanes(wiring.Component):
                     m.d.comb += [packet_check.start.eq(1), self.release.eq(1), index_next.eq(0)]
                     m.next = "HEADER"
         return m
+
+    def _more(self, m: Module) -> tuple[dict[str, Value], Links | None]:
+        """States that may follow the header, each with what says so, and what sends links."""
+        more: dict[str, Value] = {"PEERS": self.peered} if self.config.peers else {}
+        if not self.config.links:
+            return more, None
+        m.submodules.links = links = Links(self.config)
+        m.d.comb += links.load.eq(self.load)
+        return {**more, "LINKS": links.there}, links
 
     def _peers(self, m: Module, step: Value, valid: Signal, byte: Signal, checked: Signal) -> None:
         """The state in which peers are sent; the next one is asked for."""

@@ -5,7 +5,10 @@ from typing import Any, Final
 
 from amaranth.lib import data
 
+from model.spec.packet import PARAMETER_SET
+
 VALUE_BITS = 16
+NAME_WORDS: Final = 8 * PARAMETER_SET.bytes // VALUE_BITS
 LEAST_WORDS: Final = 1 << 10  # a word for each channel that a core can have
 
 

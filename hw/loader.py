@@ -19,7 +19,6 @@ from model.spec import packet
 from model.spec.config import CodecConfig
 
 WORD_LAYOUT = data.StructLayout({"value": VALUE_BITS, "first": 1})
-NAME_WORDS = 8 * packet.PARAMETER_SET.bytes // VALUE_BITS
 CHECK_WORDS = 8 * packet.PACKET_CHECK_BYTES // VALUE_BITS
 FEW: Final = 16  # words that are fixed in gates; more stand in a memory
 

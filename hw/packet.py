@@ -4,16 +4,19 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Shape, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from hw.emit import BYTE_LAYOUT, Emit, descriptor_layout
+from hw.links import links_words
+from hw.load import load_layout
 from hw.pack import PackBits, PackPairs
 from hw.rice import rice_layout
 from hw.store import Store, append
-from model.spec.config import CodecConfig
+from model.spec.config import CodecConfig, ConfigError, find_profile
+from model.spec.huffman import MAX_LENGTH
 from model.spec.rice import MAX_CODE_BITS
 
 
@@ -36,6 +39,13 @@ class Packet(wiring.Component):
     config : CodecConfig
     banks : int
         Packets that can be stored at a time, a power of two, at least 2.
+    huffman : bool
+        Whether code words are of the stage `huffman`, too.
+
+    Raises
+    ------
+    ConfigError
+        If a code word of that stage can be longer than any of `rice`.
 
     Members
     -------
@@ -45,6 +55,10 @@ class Packet(wiring.Component):
         A bank is free.
     take : In
         One is taken.
+    empty : Out
+        None is taken or stored.
+    load : In, `hw.load.load_layout` with `hw.links.links_words`, in profiles with a parameter set
+        Its name, and links in gates that know them, while `empty`.
 
     Latency
     -------
@@ -61,22 +75,29 @@ class Packet(wiring.Component):
 
     LATENCY = 4 + Emit.LATENCY
 
-    def __init__(self, config: CodecConfig, banks: int) -> None:
+    def __init__(self, config: CodecConfig, banks: int, huffman: bool = False) -> None:
+        if huffman and MAX_LENGTH + config.width > MAX_CODE_BITS:
+            most = MAX_CODE_BITS - MAX_LENGTH
+            raise ConfigError(f"width: {config.width}; with Huffman codes at most {most} bits are built, give those")
         self.config = config
         self.banks = banks
+        self.layout = rice_layout(config, huffman)
+        self.parameterised = find_profile(config.profile).parameterised
         super().__init__(
             {
-                "i": In(stream.Signature(rice_layout(config), always_ready=True)),
+                "i": In(stream.Signature(self.layout, always_ready=True)),
                 "o": Out(stream.Signature(BYTE_LAYOUT)),
                 "room": Out(1),
                 "take": In(1),
+                "empty": Out(1),
+                **({"load": In(load_layout(config.width, links_words(config)))} if self.parameterised else {}),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         coded_words, raw_words = bank_words(self.config)
-        m.submodules.bits = bits = PackBits(self.config.width)
+        m.submodules.bits = bits = PackBits(Shape.cast(self.layout.members["value"]).width)
         m.submodules.pairs = pairs = PackPairs(self.config.width)
         m.submodules.coded = coded = Store(coded_words, self.banks)
         m.submodules.raw = raw = Store(raw_words, self.banks)
@@ -98,6 +119,7 @@ class Packet(wiring.Component):
         m.d.sync += free.eq(free - self.take + forwarded + (self.i.valid & marks.abort))
         m.d.comb += [
             self.room.eq(free != 0),
+            self.empty.eq(free == self.banks),
             emit.i.payload.eq(queue.r_data),
             emit.i.valid.eq(queue.r_rdy),
             queue.r_en.eq(emit.i.ready),
@@ -106,6 +128,8 @@ class Packet(wiring.Component):
             coded.release.eq(forwarded),
             raw.release.eq(forwarded),
         ]
+        if self.parameterised:
+            m.d.comb += emit.load.eq(self.load)
         wiring.connect(m, coded.o, emit.coded)
         wiring.connect(m, raw.o, emit.raw)
         wiring.connect(m, emit.o, wiring.flipped(self.o))

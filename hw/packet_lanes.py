@@ -10,7 +10,8 @@ from hw.describe import Describe
 from hw.emit import BYTE_LAYOUT
 from hw.emit_lanes import EmitLanes
 from hw.frame import frame_layout
-from hw.load import load_layout
+from hw.links import links_words
+from hw.load import load_layout, pass_on
 from hw.pack import WORD, PackBits
 from hw.range import PART
 from hw.store import Store, append
@@ -45,8 +46,8 @@ class PacketLanes(wiring.Component):
         There is a token.
     token, part : In, `hw.turns.token_layout` and `hw.range.PART`
         The same samples, and ends of packets, as they are coded.
-    load : In, `hw.load.load_layout`
-        The name of the parameter set, and peers.
+    load : In, `hw.load.load_layout` with `hw.links.links_words`
+        The name of the parameter set, and peers or links.
     o : Out, stream of `BYTE_LAYOUT`
     room : Out
         A bank is free.
@@ -75,7 +76,7 @@ class PacketLanes(wiring.Component):
                 "advance": In(1),
                 "token": In(token_layout(config)),
                 "part": In(PART),
-                "load": In(load_layout(config.width)),
+                "load": In(load_layout(config.width, links_words(config))),
                 "o": Out(stream.Signature(BYTE_LAYOUT)),
                 "room": Out(1),
                 "take": In(1),
@@ -112,8 +113,10 @@ class PacketLanes(wiring.Component):
             coded.done.eq(describe.done),
             describe.i.eq(word),
             describe.advance.eq(self.advance),
-            describe.load.eq(self.load),
+            *pass_on(self.load, describe.load),
         ]
+        if config.links:
+            m.d.comb += emit.load.eq(self.load)
 
         free = Signal(range(banks + 1), init=banks)
         m.d.sync += free.eq(free - self.take + emit.release + (self.codes.valid & marks.abort))

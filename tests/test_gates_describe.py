@@ -1,6 +1,7 @@
 """A packet described and sent: its bytes are those of `model.codec.packet.build`, however close packets come."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import cycle
 from typing import Any, NamedTuple
 
@@ -13,14 +14,15 @@ from amaranth.lib.wiring import In, Out
 from hw.describe import Describe
 from hw.emit import BYTE_LAYOUT
 from hw.emit_lanes import EmitLanes
-from hw.load import Table, load_layout
+from hw.links import links_words
+from hw.load import Table, load_layout, pass_on
 from hw.packet_lanes import RAW_WORD, lane_words
 from hw.store import Store
 from hw.turns import FLAGS, SLOTS, Kind
 from hw.words import words_layout
 from model.codec.packet import build, scan
 from model.spec.config import CodecConfig
-from model.spec.packet import lane_length_bytes
+from model.spec.packet import MOST_LINKS, Links, lane_length_bytes
 from tests.simulate import play
 
 NAME, BANKS = 0x0123_4567_89AB_CDEF, 4
@@ -37,7 +39,7 @@ class Sender(wiring.Component):
             {
                 "i": In(words_layout(config, self.words)),
                 "advance": In(1),
-                "load": In(load_layout(config.width)),
+                "load": In(load_layout(config.width, links_words(config))),
                 "write": In(1),
                 "word": In(RAW_WORD),
                 "offset": In(range(self.raw_words + 1)),
@@ -55,7 +57,7 @@ class Sender(wiring.Component):
         m.d.comb += [
             describe.i.eq(self.i),
             describe.advance.eq(self.advance),
-            describe.load.eq(self.load),
+            *pass_on(self.load, describe.load),
             coded.write.eq(self.i.write & self.advance),
             coded.word.eq(self.i.word),
             coded.lane.eq(self.i.token.lane),
@@ -71,6 +73,8 @@ class Sender(wiring.Component):
             raw.rewind.eq(emit.rewind_raw),
             self.release.eq(emit.release),
         ]
+        if self.config.links:
+            m.d.comb += emit.load.eq(self.load)
         m.d.comb += [store.done.eq(describe.done) for store in (coded, raw)]
         m.d.comb += [part.release.eq(emit.release) for part in (describe, coded, raw)]
         wiring.connect(m, coded.o, emit.coded)
@@ -133,15 +137,37 @@ def law(config: CodecConfig, packet: Sent, plain: bytes, position: int) -> bytes
     )
 
 
-def named() -> list[Row]:
-    words = [{"write": 1, "table": int(Table.NAME), "address": n, "value": NAME >> 16 * n & 0xFFFF} for n in range(4)]
+def loading(table: Table, values: Sequence[int]) -> list[Row]:
+    words = [{"write": 1, "table": int(table), "address": n, "value": value} for n, value in enumerate(values)]
     return [{f"load.{name}": value for name, value in word.items()} for word in words]
 
 
-def sent(config: CodecConfig, packets: Sequence[Sent], ready: Sequence[int] = (1,), spread: int = 0) -> None:
-    """Play packets, with so many idle clocks after each, and compare."""
+def named(name: int = NAME) -> list[Row]:
+    return loading(Table.NAME, [name >> 16 * n & 0xFFFF for n in range(4)])
+
+
+def linked(links: Links, channels: int) -> list[Row]:
+    """The table of `links`, if any channel has one."""
+    values = [max(map(len, links), default=0)]
+    for own in links or ((),) * channels:
+        filled = (*own, *((0, 0),) * (MOST_LINKS - len(own)))
+        values += [distance & 0xFF | (correlation & 0xFF) << 8 for distance, correlation in filled]
+    return loading(Table.LINKS, values)
+
+
+def sent(
+    config: CodecConfig,
+    packets: Sequence[Sent],
+    ready: Sequence[int] = (1,),
+    spread: int = 0,
+    links: Links | None = None,
+) -> None:
+    """Play packets, with so many idle clocks after each, and compare; `links` for gates that know them."""
     random = np.random.default_rng(0)
-    rows, expected, position = named(), b"", 0
+    rows, expected, position, gates = named(), b"", 0, config
+    if links is not None:
+        rows += linked(links, config.channels)
+        config = replace(config, links=links)
     for packet in packets:
         plain = random.bytes(config.raw_bytes(packet.frames))
         rows += [{"advance": 1, "i.token.code": count, **flags(Kind.FRAME)} for count in packet.missed]
@@ -151,7 +177,7 @@ def sent(config: CodecConfig, packets: Sequence[Sent], ready: Sequence[int] = (1
         position += packet.frames
     rows += [{}] * (spread or 3 * len(expected))
     rows = [{**row, "o.ready": flag} for row, flag in zip(rows, cycle(ready), strict=False)]
-    seen = play(Sender(config), rows, ["o.valid", "o.payload.data", "o.payload.last", "release"])
+    seen = play(Sender(gates), rows, ["o.valid", "o.payload.data", "o.payload.last", "release"])
     taken = [row for row, word in zip(seen, rows, strict=True) if row["o.valid"] and word["o.ready"]]
     data = bytes(row["o.payload.data"] for row in taken)
     assert data == expected

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hw.calibrated import tables
-from hw.load import Table
-from hw.loader import FEW, NAME_WORDS, Loader
+from hw.load import NAME_WORDS, Table
+from hw.loader import FEW, Loader
 from hw.peer import Peer
 from model.spec import shipped
 from model.spec.calibrated import image, pack, unpack
