@@ -95,6 +95,7 @@ class Huffman(wiring.Component):
 
         # Clock 1: fold, while the mean is read. Clock 2: the mean is adapted.
         came = running_mean(m, self.config, self.i)
+        came.adapt(m)
         token = data.StructLayout({"valid": 1, "code": width, "folded": width, "marks": MARKS})
         tokens = [Signal(token, name="token_2")]
         m.d.sync += [

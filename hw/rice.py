@@ -80,9 +80,10 @@ class Rice(wiring.Component):
         width = self.config.width
 
         # Clock 1: fold, while the mean is read.
-        valid, residual, folded, mean = running_mean(m, self.config, self.i)
+        came = running_mean(m, self.config, self.i)
+        valid, residual, folded = came.valid, came.residual, came.folded
 
-        # Clock 2: choose the parameter; the mean is adapted.
+        # Clock 2: choose the parameter, adapt the mean.
         coded, k, unary = Signal.like(valid), Signal(range(width)), Signal(width)
         code, value, marks = Signal(width), Signal(width), Signal(MARKS)
         m.d.sync += [
@@ -90,8 +91,9 @@ class Rice(wiring.Component):
             code.eq(residual.code),
             value.eq(folded),
             marks.eq(residual.marks),
-            k.eq(self._choose(m, parameter(m, mean, width))),
+            k.eq(self._choose(m, parameter(m, came.mean, width))),
         ]
+        came.adapt(m)
 
         # Clock 3: the code word.
         ones = Signal(width)  # the low k bits
@@ -130,16 +132,27 @@ class Folded(NamedTuple):
     folded : Signal
     mean : Signal
         Of the channel's folded residuals, before this one.
+    ram : ChannelRam
+        That it is kept in.
     """
 
     valid: Signal
     residual: Any
     folded: Signal
     mean: Signal
+    ram: ChannelRam
+
+    def adapt(self, m: Module) -> None:
+        """Keep the mean that this residual moves: it is written in the next clock."""
+        m.d.sync += [
+            self.ram.write.eq(self.residual.channel),
+            self.ram.value.eq(adapt(self.mean, self.folded)),
+            self.ram.enable.eq(self.valid & self.residual.marks.sample),
+        ]
 
 
 def running_mean(m: Module, config: CodecConfig, came: Any) -> Folded:
-    """Fold what comes on a stream of `delta_layout`, and keep the mean that it moves, written two clocks later."""
+    """Fold what comes on a stream of `delta_layout`, while its channel's mean is read."""
     width, mean_number = config.width, Number(mean_format(config.width))
     m.submodules.mean = ram = ChannelRam(config.channels, mean_number)
     valid, residual, folded = Signal(), Signal(delta_layout(config)), Signal(width)
@@ -147,12 +160,7 @@ def running_mean(m: Module, config: CodecConfig, came: Any) -> Folded:
     m.d.sync += [valid.eq(came.valid), residual.eq(came.payload), folded.eq(fold(came.payload.residual))]
     mean = Signal(mean_number)
     m.d.comb += mean.eq(Mux(residual.marks.restart, initial_mean(width), ram.data))
-    m.d.sync += [
-        ram.write.eq(residual.channel),
-        ram.value.eq(adapt(mean, folded)),
-        ram.enable.eq(valid & residual.marks.sample),
-    ]
-    return Folded(valid, residual, folded, mean)
+    return Folded(valid, residual, folded, mean, ram)
 
 
 def fold(residual: Value) -> Value:
