@@ -13,7 +13,7 @@ from hw.load import Table, load_layout
 from hw.memory import StateRam
 from hw.multiplier import Multiplier
 from hw.number import Number
-from hw.peer import Peer
+from hw.peer import Peer, knows_peers
 from model.spec.calibrate import CENTRE_FRACTION, EDGE_FRACTION, centre_format, edge_format
 from model.spec.config import CodecConfig
 from model.spec.lms import QUICK_STEP, STEP, WEIGHT, difference_format
@@ -36,9 +36,15 @@ def state_layout(config: CodecConfig, features: int) -> data.StructLayout:
         {
             "last": Number(centre_format(config.width)),
             "differences": data.ArrayLayout(Number(difference_format(config.width)), features),
-            "weights": data.ArrayLayout(Number(WEIGHT), features + bool(config.peers)),
+            "weights": data.ArrayLayout(Number(WEIGHT), features + knows_peers(config)),
         }
     )
+
+
+def missed_layout(config: CodecConfig) -> data.StructLayout:
+    """A sample's value, and the prediction's error in the fractions of edges."""
+    value, edge = centre_format(config.width), edge_format(config.width)
+    return data.StructLayout({"value": Number(value), "error": signed(edge.width + 2)})
 
 
 class Lms(wiring.Component):
@@ -47,7 +53,7 @@ class Lms(wiring.Component):
     Parameters
     ----------
     config : CodecConfig
-        With peers, it is built for whichever peers are loaded.
+        With peers or links, it is built for whichever peers are loaded.
     shifts : sequence of int
         Rates of the features; those of the parameter set that is loaded.
 
@@ -59,6 +65,8 @@ class Lms(wiring.Component):
     o : Out, stream of `lms_layout`, always ready
     ahead : Out
         `valid` and `frame` of the sample after that at `o`.
+    missed : Out, `missed_layout`
+        Of the sample at `o`.
     load : In, `hw.load.load_layout`
         Start weights, and peers.
 
@@ -68,7 +76,8 @@ class Lms(wiring.Component):
 
     Throughput
     ----------
-    One sample a clock. A multiplier a feature; the peer's product is made of adders.
+    One sample a clock, with links one in `hw.peer.Peer.SPACING`. A multiplier a feature; the peer's product is made of
+    adders, with links by a multiplier, too.
 
     Model
     -----
@@ -87,6 +96,7 @@ class Lms(wiring.Component):
                 "i": In(stream.Signature(calibrate_layout(config), always_ready=True)),
                 "o": Out(stream.Signature(lms_layout(config), always_ready=True)),
                 "ahead": Out(AHEAD),
+                "missed": Out(missed_layout(config)),
                 "load": In(load_layout(config.width)),
             }
         )
@@ -94,7 +104,8 @@ class Lms(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         features = range(len(self.shifts))
-        inputs = range(len(self.shifts) + bool(self.config.peers))
+        peers = knows_peers(self.config)
+        inputs = range(len(self.shifts) + peers)
         layout = calibrate_layout(self.config)
         number, state_form = edge_format(self.config.width), state_layout(self.config, len(self.shifts))
         m.submodules.state = ram = StateRam(self.config.channels, state_form)
@@ -113,7 +124,7 @@ class Lms(wiring.Component):
         m.d.comb += last.eq(Mux(opening, sample_1.value, ram.data.last))
         m.d.comb += [weights[n].eq(Mux(opening, starts[n], ram.data.weights[n])) for n in inputs]
         m.d.comb += [differences[n].eq(Mux(opening, 0, ram.data.differences[n])) for n in features]
-        if self.config.peers:
+        if peers:
             m.submodules.peer = peer = Peer(self.config)
             m.d.comb += [
                 peer.read.eq(self.i.valid),
@@ -157,7 +168,7 @@ class Lms(wiring.Component):
         ]
         m.d.comb += [ram.value.differences[n].eq(changed_3[n]) for n in features]
         m.d.comb += [ram.value.weights[n].eq(_moved(weights_3[n], error, signs_3[n], pace)) for n in inputs]
-        if self.config.peers:
+        if peers:
             m.d.comb += [peer.write.eq(valid_3), peer.write_frame.eq(sample_3.frame), peer.missed.eq(missed)]
         out = self.o.payload
         m.d.comb += [
@@ -165,6 +176,8 @@ class Lms(wiring.Component):
             out.mu.eq(mu),
             self.ahead.valid.eq(valid_2),
             self.ahead.frame.eq(sample_2.frame),
+            self.missed.value.eq(sample_3.value),
+            self.missed.error.eq(missed),
         ]
         m.d.comb += [getattr(out, name).eq(getattr(sample_3, name)) for name, _ in layout if name != "value"]
         return m
@@ -178,8 +191,9 @@ class Lms(wiring.Component):
         return starts
 
     def _product(self, m: Module, n: int, weight: Signal, difference: Signal) -> Signal:
-        """A weight times what it weighs, registered; only the features have hard multipliers."""
-        product = Multiplier(weight.shape(), difference.shape(), hard=n < len(self.shifts))
+        """A weight times what it weighs, registered."""
+        hard = n < len(self.shifts) or bool(self.config.links)
+        product = Multiplier(weight.shape(), difference.shape(), hard=hard)
         m.submodules[f"product_{n}"] = product
         m.d.comb += [product.advance.eq(self.advance), product.a.eq(weight), product.b.eq(difference)]
         return product.o

@@ -19,12 +19,20 @@ PEER_BITS = packet.MAX_PEER.bit_length()
 FALL = EDGE_FRACTION - CENTRE_FRACTION
 
 
+def knows_peers(config: CodecConfig) -> bool:
+    """Whether gates are built for peers; in a profile with links a channel's peer is the first of its partners that
+    stands before it.
+    """
+    return bool(config.peers or config.links)
+
+
 class Peer(wiring.Component):
     """Residuals of this frame, and where each channel's peer stands.
 
     Parameters
     ----------
     config : CodecConfig
+        With links, the channel before can be the peer as well, if samples come at least `SPACING` clocks apart.
 
     Members
     -------
@@ -38,12 +46,15 @@ class Peer(wiring.Component):
         How many channels before it each channel's peer stands.
 
     A peer must have been written before it is read: `DEPTH` of `hw.lms` says when, and peers at least as many channels
-    before as there are lanes see to that.
+    before as there are lanes see to that. With links, that of the channel before is taken as it is written, in the
+    clock in which `data` is needed, or remembered until then.
 
     Model
     -----
     `model.codec.lms.residual`; `residuals` of `model.codec.calibrated.encode`
     """
+
+    SPACING = 2
 
     def __init__(self, config: CodecConfig) -> None:
         self.config = config
@@ -81,7 +92,6 @@ class Peer(wiring.Component):
             ask.addr.eq(now + 1),
             ask.en.eq(self.read),
             recall.addr.eq(now - distance),
-            self.data.eq(Mux(has, recall.data, 0)),
         ]
         with m.If(self.read):
             m.d.sync += [read.eq(now + 1), has.eq(distance != 0)]
@@ -93,4 +103,15 @@ class Peer(wiring.Component):
         ]
         with m.If(self.write):
             m.d.sync += write.eq(keep.addr + 1)
+
+        distant = Mux(has, recall.data, 0)
+        if self.config.links:
+            near, newest = Signal(), Signal(Number(form))
+            with m.If(self.read):
+                m.d.sync += near.eq(distance == 1)
+            with m.If(self.write):
+                m.d.sync += newest.eq(keep.data)
+            m.d.comb += self.data.eq(Mux(near, Mux(self.write, keep.data, newest), distant))
+        else:
+            m.d.comb += self.data.eq(distant)
         return m

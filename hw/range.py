@@ -5,7 +5,7 @@ What narrows the interval goes to `hw.words`, which makes strings of it.
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -21,6 +21,7 @@ from model.spec.config import CodecConfig
 ONES = (1 << spec.INTERVAL_BITS) - 1
 TOP = 1 << (spec.INTERVAL_BITS - 1)
 WHOLE = 2 * spec.HALF
+INDEX_BITS = (spec.POINTS - 1).bit_length()
 END = spec.POINTS << spec.POSITION_FRACTION
 WHOLE_FALL = spec.PROBABILITY_BITS - spec.ESCAPE.bit_length() + 1  # R * 65528 >> 16 is R less R / 2**13, rounded up
 
@@ -35,6 +36,8 @@ class Range(wiring.Component):
     ----------
     config : CodecConfig
         Its channels are a multiple of its lanes.
+    shapes : int
+        Distributions, of which each sample says its own. They are loaded one after the other.
 
     Members
     -------
@@ -44,7 +47,7 @@ class Range(wiring.Component):
     o : Out, `PART`
         Nothing for a token that is no sample.
     load : In, `hw.load.load_layout`
-        Points of `F`.
+        Points of each `F`.
 
     Latency
     -------
@@ -62,12 +65,13 @@ class Range(wiring.Component):
 
     LATENCY = 6
 
-    def __init__(self, config: CodecConfig) -> None:
+    def __init__(self, config: CodecConfig, shapes: int = 1) -> None:
         self.config = config
+        self.shapes = shapes
         super().__init__(
             {
                 "advance": In(1, init=1),
-                "i": In(stream.Signature(scale_layout(config), always_ready=True)),
+                "i": In(stream.Signature(scale_layout(config, shapes), always_ready=True)),
                 "o": Out(PART),
                 "load": In(load_layout(config.width)),
             }
@@ -112,12 +116,12 @@ class Range(wiring.Component):
         return product.o
 
     def _points(self, m: Module) -> Memory:
-        """The points of `F`, each with the rise to the next; a word is written when the next point comes."""
+        """The points of each `F`, each with the rise to the next; a word is written when the next point comes."""
         word = data.StructLayout({"point": spec.POINT.width, "rise": spec.POINT.width})
-        m.submodules.points = points = table(word, spec.POINTS)
+        m.submodules.points = points = table(word, self.shapes * spec.POINTS)
         write, before = points.write_port(), Signal(spec.POINT.width)
         loading = self.load.write & (self.load.table == Table.POINTS)
-        point_before = Mux(self.load.address == 0, 0, before)
+        point_before = Mux(self.load.address[:INDEX_BITS] == 0, 0, before)
         with m.If(loading):
             m.d.sync += before.eq(self.load.value)
         m.d.comb += [
@@ -145,7 +149,8 @@ class Range(wiring.Component):
         for position in (came.lower, came.upper):
             far = position.magnitude >= END
             read = points.read_port()
-            m.d.comb += read.addr.eq(Mux(far, spec.POINTS - 1, position.magnitude >> spec.POSITION_FRACTION))
+            index = Mux(far, spec.POINTS - 1, position.magnitude >> spec.POSITION_FRACTION)
+            m.d.comb += read.addr.eq(Cat(index[:INDEX_BITS], came.curve) if self.shapes > 1 else index)
             part = Signal(spec.POSITION_FRACTION + 1)
             m.d.sync += part.eq(Mux(far, 1 << spec.POSITION_FRACTION, position.magnitude[: spec.POSITION_FRACTION]))
             reads.append(read)

@@ -1,11 +1,11 @@
 """Stage `scale`: how large residuals are at present, and where a code's edges stand in that measure.
 
-The law is `model.codec.scale`, and `position` of `model.codec.range`.
+The law is `model.codec.scale`.
 """
 
 from typing import Any
 
-from amaranth.hdl import Array, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,27 +13,36 @@ from hw.arithmetic import delayed, round_half_up, saturate
 from hw.lms import AHEAD, lms_layout
 from hw.load import Table, load_layout
 from hw.memory import StateRam, table
-from hw.multiplier import Multiplier
 from hw.number import Number
+from hw.positions import POSITION, Positions, scale_index
 from model.spec import range as range_spec
 from model.spec import scale as spec
-from model.spec.calibrate import EDGE_FRACTION
 from model.spec.config import CodecConfig
 
-# A code is at most 16 scales wide: where its edges lie on both sides of the prediction, both positions are exact; where
-# they lie on one side, farther ones tell the step table no more.
-FARTHEST = spec.STEPS * (2 << range_spec.POSITION_FRACTION) - 1
-OCTAVE_BITS = spec.OCTAVE.bit_length() - 1
-FALL = EDGE_FRACTION + spec.RECIPROCAL_BITS + spec.LEAST_OCTAVE - range_spec.POINT_SPACING_BITS
-FALL -= range_spec.POSITION_FRACTION  # of a product, in the lowest octave
-POSITION = data.StructLayout({"magnitude": range(FARTHEST + 1), "negative": 1})
-EDGES = ("lower", "upper")
 PASSED = ("least", "greatest", "first")
 
 
-def scale_layout(config: CodecConfig) -> data.StructLayout:
-    """A sample with the positions of its edges, all that the coder needs to know of it."""
-    return data.StructLayout({"lower": POSITION, "upper": POSITION, "opening": 1, **dict.fromkeys(PASSED, 1)})
+def scale_layout(config: CodecConfig, shapes: int = 1) -> data.StructLayout:
+    """A sample with the positions of its edges, and, of several distributions, its own: all that the coder needs to
+    know of it.
+    """
+    fields = {"lower": POSITION, "upper": POSITION, "opening": 1, **dict.fromkeys(PASSED, 1)}
+    return data.StructLayout({**fields, **({"curve": range(shapes)} if shapes > 1 else {})})
+
+
+def state_layout(config: CodecConfig) -> data.StructLayout:
+    """State of a channel."""
+    return data.StructLayout({"fast": Number(spec.FAST), "slow": Number(spec.slow_format(config.width))})
+
+
+def followed_layout(config: CodecConfig) -> data.StructLayout:
+    """A channel's state before a sample, and as the sample leaves it."""
+    return data.StructLayout({"before": state_layout(config), "after": state_layout(config)})
+
+
+def logarithm(state: Any) -> Value:
+    """The scale's logarithm, both parts of it."""
+    return state.fast + state.slow
 
 
 class Scale(wiring.Component):
@@ -52,6 +61,8 @@ class Scale(wiring.Component):
         `valid` and `frame` of the sample after that at `i`.
     i : In, stream of `hw.lms.lms_layout`, always ready
     o : Out, stream of `scale_layout`, always ready
+    followed : Out, `followed_layout`
+        Of the sample at `i`, `FOLLOWED` clocks later.
     load : In, `hw.load.load_layout`
         Steps, and the start scale.
 
@@ -65,11 +76,12 @@ class Scale(wiring.Component):
 
     Model
     -----
-    `model.codec.scale`: `index`, `adapt`; `model.codec.range.position`
+    `model.codec.scale`: `index`, `adapt`
     """
 
-    LATENCY = 3
+    LATENCY = Positions.LATENCY
     DEPTH = 6
+    FOLLOWED = 4
 
     def __init__(self, config: CodecConfig) -> None:
         self.config = config
@@ -79,6 +91,7 @@ class Scale(wiring.Component):
                 "ahead": In(AHEAD),
                 "i": In(stream.Signature(lms_layout(config), always_ready=True)),
                 "o": Out(stream.Signature(scale_layout(config), always_ready=True)),
+                "followed": Out(followed_layout(config)),
                 "load": In(load_layout(config.width)),
             }
         )
@@ -86,57 +99,33 @@ class Scale(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, greatest = self.config, spec.greatest_index(self.config.width)
-        slow_number, fast_number = Number(spec.slow_format(config.width)), Number(spec.FAST)
-        state = data.StructLayout({"fast": fast_number, "slow": slow_number})
+        state = state_layout(config)
         m.submodules.state = ram = StateRam(config.channels, state)
-        start = Signal(slow_number)
+        start = Signal(state.members["slow"])
         with m.If(self.load.write & (self.load.table == Table.START)):
             m.d.sync += start.eq(self.load.value)
 
         # Clock 0, the one before the sample comes: the state is read.
         m.d.comb += [ram.read.eq(self.ahead.valid), ram.read_frame.eq(self.ahead.frame)]
 
-        # Clock 1: the scale, and distances from the prediction.
-        came, now, index = self.i.payload, Signal(state), Signal(range(greatest + 1))
+        # Clocks 1 to 3: the scale, and positions in it.
+        came, now = self.i.payload, Signal(state)
         m.d.comb += now.eq(ram.data)
         with m.If(came.pace.opening):
             m.d.comb += [now.fast.eq(0), now.slow.eq(start)]
-        total = Signal(range(-(1 << spec.FAST.width), 2 * slow_number.form.maximum))
-        m.d.comb += [
-            total.eq(now.fast + now.slow),
-            index.eq(saturate(round_half_up(total, spec.LOG_FRACTION), 0, greatest)),
-        ]
-        # The reciprocal bears the octave as well: as large as the scale is small.
-        octaves = (greatest >> OCTAVE_BITS) + 1
-        octave, mantissa = index[OCTAVE_BITS:], Array(Const(int(r)) for r in spec.reciprocals())[index[:OCTAVE_BITS]]
-        reciprocal = Signal(spec.RECIPROCAL_BITS + octaves)
-        m.d.sync += reciprocal.eq(mantissa << (octaves - 1 - octave)[: len(octave)])
-        lower = came.lower - came.mu
-        distances = [self._distance(m, distance, len(came.mu)) for distance in (lower, lower + came.step)]
+        m.submodules.positions = positions = Positions(config)
+        m.d.comb += positions.advance.eq(self.advance)
+        m.d.comb += [getattr(positions.i, name).eq(getattr(came, name)) for name in ("lower", "step", "mu")]
+        m.d.comb += positions.i.index.eq(scale_index(logarithm(now), config))
         flags = data.StructLayout({"valid": 1, "frame": 1, "opening": 1, **dict.fromkeys(PASSED, 1)})
         flags_1, gear_1 = Signal(flags), delayed(m, came.pace.gear)
         m.d.sync += [flags_1.valid.eq(self.i.valid), flags_1.opening.eq(came.pace.opening)]
         m.d.sync += [getattr(flags_1, name).eq(getattr(came, name)) for name in ("frame", *PASSED)]
         now_1 = delayed(m, now)
-
-        # Clock 2: products.
-        products = []
-        for edge, (magnitude, negative) in zip(EDGES, distances, strict=True):
-            m.submodules[edge] = product = Multiplier(magnitude.shape(), reciprocal.shape())
-            m.d.comb += [product.advance.eq(self.advance), product.a.eq(magnitude), product.b.eq(reciprocal)]
-            products.append((product.o, delayed(m, negative)))
         flags_2, gear_2, now_2 = delayed(m, flags_1), delayed(m, gear_1), delayed(m, now_1)
-
-        # Clock 3: positions.
-        out = self.o.payload
-        for edge, (product, negative) in zip(EDGES, products, strict=True):
-            position = getattr(out, edge)
-            m.d.sync += [
-                position.magnitude.eq(saturate(product[FALL + octaves - 1 :], 0, FARTHEST)),
-                position.negative.eq(negative),
-            ]
         flags_3, gear_3, now_3 = delayed(m, flags_2), delayed(m, gear_2), delayed(m, now_2)
-        m.d.comb += self.o.valid.eq(flags_3.valid)
+        out = self.o.payload
+        m.d.comb += [self.o.valid.eq(flags_3.valid), out.lower.eq(positions.o.lower), out.upper.eq(positions.o.upper)]
         m.d.comb += [getattr(out, name).eq(getattr(flags_3, name)) for name in ("opening", *PASSED)]
 
         # Clock 4, in which the positions are known outside: how far off the sample was, in quarters of the scale; its
@@ -163,15 +152,10 @@ class Scale(wiring.Component):
             ram.write_frame.eq(frame_4),
             ram.value.fast.eq(Mux(opening_4, 0, saturate(fast, -spec.FAST.maximum, spec.FAST.maximum))),
             ram.value.slow.eq(Mux(opening_4, now_4.slow, saturate(slow, 0, greatest << spec.LOG_FRACTION))),
+            self.followed.before.eq(now_4),
+            self.followed.after.eq(ram.value),
         ]
         return m
-
-    @staticmethod
-    def _distance(m: Module, difference: Value, bits: int) -> tuple[Signal, Signal]:
-        """Magnitude and sign of a distance, registered; no edge is farther off than all ones."""
-        magnitude, negative = Signal(bits), Signal()
-        m.d.sync += [magnitude.eq(Mux(difference < 0, -difference, difference)), negative.eq(difference < 0)]
-        return magnitude, negative
 
 
 def entry(lower: Any, upper: Any) -> Value:

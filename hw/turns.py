@@ -25,6 +25,7 @@ SLOTS: Final = 4
 END_ROUNDS: Final = 4  # of slots, at a packet's end: one for each kind of token, and one for what is then known of it
 DEPTH: Final = 64  # of the queue
 RESERVED: Final = 6  # of it: for samples on their way, and behind them for frames that are not stored
+WAITED: Final = RESERVED - 2  # tokens on their way for which there is always room
 
 
 FLAGS: Final = data.StructLayout({"first": 1, "frame": 1, "key": 1})
@@ -89,6 +90,11 @@ def is_kind(token: Any, kind: Kind) -> Value:
     return ~token.sample & (token.flags.as_value() == kind)
 
 
+def turns_layout(config: CodecConfig, extra: Any = None) -> data.StructLayout:
+    """A sample in its place, with what else is to be known of it, if anything is."""
+    return data.StructLayout({**frame_layout(config).members, **({} if extra is None else {"extra": extra})})
+
+
 class Turns(wiring.Component):
     """A queue of samples, dealt out in slots.
 
@@ -100,10 +106,13 @@ class Turns(wiring.Component):
         Tokens after which a channel may return.
     flush : int
         Tokens, empty if need be, that follow a packet's end: as many as it takes to move on all the way.
+    extra : ShapeLike, optional
+        Of what goes with a sample through the queue.
 
     Members
     -------
-    i : In, stream of `hw.frame.frame_layout`, always ready
+    i : In, stream of `turns_layout`, always ready
+        A source that can wait lets nothing more go while `full`; `WAITED` more tokens may be on their way then.
     full : Out
         A sample that comes to `frame` now would find no room.
     counted : Out
@@ -111,6 +120,8 @@ class Turns(wiring.Component):
     advance : Out
         There is a token: all that is behind moves on with the end of this clock.
     o : Out, stream of `sample_layout`, always ready
+    extra : Out
+        Of the sample at `o`, if there is any.
     token : Out, `token_layout`
         The same, and what is not a sample.
     busy : Out
@@ -127,19 +138,21 @@ class Turns(wiring.Component):
 
     LATENCY = 3
 
-    def __init__(self, config: CodecConfig, depth: int, flush: int) -> None:
+    def __init__(self, config: CodecConfig, depth: int, flush: int, extra: Any = None) -> None:
         self.config = config
         self.depth = depth
         self.flush = flush
+        self.own = {} if extra is None else {"extra": extra}
         super().__init__(
             {
-                "i": In(stream.Signature(frame_layout(config), always_ready=True)),
+                "i": In(stream.Signature(turns_layout(config, extra), always_ready=True)),
                 "full": Out(1),
                 "counted": Out(1),
                 "advance": Out(1),
                 "o": Out(stream.Signature(sample_layout(config), always_ready=True)),
                 "token": Out(token_layout(config)),
                 "busy": Out(1),
+                **{name: Out(shape) for name, shape in self.own.items()},
             }
         )
 
@@ -157,7 +170,7 @@ class Turns(wiring.Component):
         cycle = frame_slots if frame_slots > config.channels * stride else SLOTS  # short frames are filled up
 
         entry = data.StructLayout(
-            {"code": config.width, **dict.fromkeys(("sample", "frame", "open", "key", "close"), 1)}
+            {"code": config.width, **dict.fromkeys(("sample", "frame", "open", "key", "close"), 1), **self.own}
         )
         m.submodules.queue = queue = Queue(entry, DEPTH)
         came, marks, head = self.i.payload, self.i.payload.marks, queue.data
@@ -172,6 +185,7 @@ class Turns(wiring.Component):
             queue.value.sample.eq(stored & marks.sample),
             queue.value.frame.eq(Mux(stored, marks.frame & marks.sample, 1)),
             self.counted.eq(missed == 0),
+            *(queue.value[name].eq(came[name]) for name in self.own),
         ]
         m.d.comb += [getattr(queue.value, name).eq(stored & getattr(marks, name)) for name in ("open", "key", "close")]
         m.d.sync += [missed.eq(Mux(queue.push & ~stored, 0, missed_now)), self.full.eq(queue.level >= DEPTH - RESERVED)]
@@ -226,6 +240,7 @@ class Turns(wiring.Component):
                 *([token.live.eq(slot % stride == 0)] if lanes < SLOTS else []),
                 token.code.eq(head.code),
                 token.flags.eq(Mux(frame, Kind.FRAME, Kind.NONE)),
+                *(getattr(self, name).eq(head[name]) for name in self.own),
             ]
             with m.If(sample):
                 m.d.sync += [

@@ -13,8 +13,9 @@ from hw.calibrate import Calibrate
 from hw.lms import Lms, lms_layout
 from hw.load import Table, load_layout
 from hw.number import connect
+from hw.positions import FARTHEST
 from hw.range import PART, Range
-from hw.scale import FARTHEST, Scale, scale_layout
+from hw.scale import Scale, scale_layout
 from hw.turns import SLOTS, sample_layout
 from model.codec import calibrate, calibrated, lms
 from model.codec import range as coding

@@ -1,11 +1,17 @@
 """Samples in turns: every lane's in its slot, ends of packets, frames that are not stored, and what moves on."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
+from amaranth.hdl import Module, Signal, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Out
 
-from hw.turns import DEPTH, END_ROUNDS, RESERVED, SLOTS, Kind, Turns
+from hw.arithmetic import delayed
+from hw.turns import DEPTH, END_ROUNDS, RESERVED, SLOTS, WAITED, Kind, Turns
 from model.spec.config import CodecConfig
 from tests.simulate import play
 
@@ -162,3 +168,75 @@ def test_no_frame_is_lost_while_the_queue_is_full(frames: int) -> None:
     begin = counted.index(0)  # none waits before there is one, nor for good
     assert begin == len(samples) + 1 and counted[-1]
     assert [row["counted"] for row in seen if row["advance"] and kind(row) is Kind.FRAME and not row["token.sample"]]
+
+
+class Waiting(wiring.Component):
+    """A source of tokens, each with its number, that stops as late as it may."""
+
+    def __init__(self, config: CodecConfig, rows: list[Row]) -> None:
+        self.config, self.rows = config, rows
+        names = {"advance": 1, "counted": 1, "sample": 1, "kind": 3, "code": config.width, "extra": 16}
+        super().__init__({name: Out(width) for name, width in names.items()})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.turns = turns = Turns(self.config, 1, FLUSH, unsigned(16))
+        layout = turns.i.signature.members["payload"].shape
+        values = [
+            {
+                "code": row["i.payload.code"],
+                "extra": n,
+                "marks": {name: row.get(f"i.payload.marks.{name}", 0) for name in MARKS},
+            }
+            for n, row in enumerate(self.rows)
+        ]
+        m.submodules.memory = memory = Memory(shape=layout, depth=len(values), init=values)
+        read = memory.read_port()
+        may, at = Signal(), Signal(range(len(values) + 1))
+        m.d.comb += [may.eq(~turns.full & (at != len(values))), read.addr.eq(at)]
+        m.d.sync += at.eq(at + may)
+        there, payload = delayed(m, may), read.data
+        for _ in range(WAITED - 1):
+            there, payload = delayed(m, there), delayed(m, payload)
+        m.d.comb += [turns.i.valid.eq(there), turns.i.payload.eq(payload)]
+        token = turns.token
+        m.d.comb += [
+            self.advance.eq(turns.advance),
+            self.counted.eq(turns.counted),
+            self.sample.eq(token.sample),
+            self.kind.eq(token.flags.as_value()),
+            self.code.eq(token.code),
+            self.extra.eq(turns.extra),
+        ]
+        return m
+
+
+@pytest.mark.parametrize(("channels", "lanes"), [(8, 1), (8, 2), (8, 4), (3, 1)])
+def test_a_source_that_waits_loses_nothing(channels: int, lanes: int) -> None:
+    """Packets, ends without a sample, and frames that are not stored, at once: all leave in order."""
+    config, random = CodecConfig("calibrated", channels, 8, 50, 3, lanes), np.random.default_rng(channels + lanes)
+    rows: list[Row] = []
+    for _ in range(9):
+        found = list(packet(channels, int(random.integers(1, 6))))
+        if random.random() < 0.5:
+            del found[-1]["i.payload.marks.close"]
+            found.append(entry(close=1))
+        rows += [*found, *[entry(frame=1)] * int(random.choice([0, 1, 70]))]
+    samples = [n for n, row in enumerate(rows) if row.get("i.payload.marks.sample")]
+    names = ["advance", "counted", "sample", "kind", "code", "extra"]
+    seen = play(Waiting(config, rows), [{}] * (6 * len(rows) * SLOTS // lanes + 300), names)
+    moved = [row for row in seen if row["advance"]]
+    assert [row["extra"] for row in moved if row["sample"]] == samples
+    assert [row["code"] for row in moved if row["sample"]] == [rows[n]["i.payload.code"] for n in samples]
+    # Where frames stand that are not stored, and where packets end.
+    order: list[int] = []
+    for row in moved:
+        if row["sample"] or row["kind"] == Kind.ROUND:
+            order += [-1] if row["sample"] else ([0] if order[-1] != 0 else [])
+        elif row["kind"] == Kind.FRAME:
+            order += [1] * row["code"]
+    told: list[int] = []
+    for row in rows:
+        marks = {name: row.get(f"i.payload.marks.{name}", 0) for name in MARKS}
+        told += [-1] * marks["sample"] + [0] * marks["close"] + [1] * (marks["frame"] and not marks["sample"])
+    assert order == told and seen[-1]["counted"]
