@@ -87,8 +87,9 @@ class Observe(wiring.Component):
     Members
     -------
     i : In, stream of `hw.frame.frame_layout`, always ready
-        A channel may return after `DEPTH` clocks. With links, samples come at least `SPACING` clocks apart, whether a
-        frame ends between them or not.
+        A channel may return after `DEPTH` clocks. With links, samples come at least `SPACING` clocks apart.
+    full : Out
+        A sample that comes to `frame` now would come too soon.
     o : Out, stream of `observe_layout`, always ready
         All that came, in order; of what is no sample, `inputs` and `prior` are of no use.
     busy : Out
@@ -122,6 +123,7 @@ class Observe(wiring.Component):
             {
                 "i": In(stream.Signature(frame_layout(config), always_ready=True)),
                 "o": Out(stream.Signature(observe_layout(config), always_ready=True)),
+                "full": Out(1),
                 "busy": Out(1),
                 "load": In(load_layout(config.width)),
             }
@@ -191,6 +193,8 @@ class Observe(wiring.Component):
             out.inputs.fast.eq(followed.after.fast),
         ]
 
+        # A sample is here a clock after `frame` judged it, when the next one may be judged.
+        m.d.comb += self.full.eq(calibrate.i.valid if config.links else 0)
         left = Signal(range(self.LATENCY + 1))
         m.d.comb += self.busy.eq(left != 0)
         with m.If(self.i.valid):

@@ -26,7 +26,7 @@ from model.spec.full import Tables
 from model.spec.network import OUTPUT
 from tests.simulate import play
 from tests.test_gates_calibrated import hard_codes
-from tests.test_gates_full import PRIOR, Frame, Told, Word, frames_of, law, law_of, loading, tables_of, token
+from tests.test_gates_full import PRIOR, Row, Told, Word, frames_of, law, law_of, loading, tables_of, token
 
 FLUSH = 24
 TOKEN = ("below", "bits", "plain")
@@ -165,7 +165,7 @@ class Back(wiring.Component):
 
 
 def parts(
-    frames: Sequence[Frame], told: Sequence[Told], outputs: np.ndarray, config: CodecConfig, tables: Tables
+    frames: Sequence[Row], told: Sequence[Told], outputs: np.ndarray, config: CodecConfig, tables: Tables
 ) -> Iterator[tuple[int, int, int]]:
     """What each sample does to its lane's string, by the law."""
     width, top, edges = config.width, (1 << config.width) - 1, tables.calibrated.edges

@@ -2,13 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
 
+from hw.frame import Frame, input_layout
 from hw.load import Table
 from hw.marks import MARKS
+from hw.number import connect
 from hw.observe import Observe
 from model.codec import calibrate, calibrated, full, lanes, lms, scale
 from model.codec.full import Full
@@ -33,7 +38,7 @@ class Told(NamedTuple):
     inputs: tuple[int, ...]
 
 
-class Frame(NamedTuple):
+class Row(NamedTuple):
     """A frame, perhaps cut short, of a packet that begins with it or not."""
 
     codes: list[int]
@@ -51,7 +56,7 @@ def law_of(config: CodecConfig, tables: Tables) -> Full:
     return Full(config.width, ends, config.lanes, config.links, tables)
 
 
-def law(frames: Sequence[Frame], config: CodecConfig, tables: Tables) -> Iterator[Told]:
+def law(frames: Sequence[Row], config: CodecConfig, tables: Tables) -> Iterator[Told]:
     """Sample by sample: the steps of `model.codec.full.encode`, but for the coder and the network's outputs."""
     chain, age = law_of(config, tables), 0
     edges, _, _, _, reciprocals = chain.tables
@@ -104,7 +109,7 @@ def token(code: int = 0, channel: int = 0, **marks: int) -> Word:
     return word | {f"i.payload.marks.{name}": int(value) for name, value in marks.items()}
 
 
-def tokens_of(frames: Sequence[Frame], random: np.random.Generator, gaps: tuple[int, int]) -> Iterator[Word]:
+def tokens_of(frames: Sequence[Row], random: np.random.Generator, gaps: tuple[int, int]) -> Iterator[Word]:
     """Samples some clocks apart, and between frames of packets some that are not stored, and ends of packets."""
     for number, frame in enumerate(frames):
         for channel, code in enumerate(frame.codes):
@@ -126,7 +131,7 @@ def tokens_of(frames: Sequence[Frame], random: np.random.Generator, gaps: tuple[
 
 
 def front(
-    frames: Sequence[Frame], config: CodecConfig, tables: Tables, gaps: tuple[int, int], seed: int = 0
+    frames: Sequence[Row], config: CodecConfig, tables: Tables, gaps: tuple[int, int], seed: int = 0
 ) -> tuple[list[Told], list[Word]]:
     """Play frames into the front, compare all that leaves it with the law's, which is returned with the tokens."""
     sent = list(tokens_of(frames, np.random.default_rng(seed), gaps))
@@ -161,9 +166,46 @@ def front(
     return expected, tokens
 
 
-def frames_of(codes: np.ndarray, packet: int, keys: Sequence[int]) -> list[Frame]:
+def frames_of(codes: np.ndarray, packet: int, keys: Sequence[int]) -> list[Row]:
     """Packets of so many frames; those that begin at `keys` are key packets."""
-    return [Frame(row, n % packet == 0, n in keys) for n, row in enumerate(codes.tolist())]
+    return [Row(row, n % packet == 0, n in keys) for n, row in enumerate(codes.tolist())]
+
+
+class Framed(wiring.Component):
+    """Frames in step, and the front."""
+
+    def __init__(self, config: CodecConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(input_layout(config), always_ready=True)),
+                "overruns": Out(16),
+                "samples": Out(16),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.frame = frame = Frame(self.config, Observe.DEPTH)
+        m.submodules.observe = observe = Observe(self.config)
+        connect(m, wiring.flipped(self.i), frame.i)
+        connect(m, frame.o, observe.i)
+        m.d.comb += [frame.enable.eq(1), frame.room.eq(1), frame.full.eq(observe.full)]
+        m.d.comb += self.overruns.eq(frame.overruns)
+        m.d.sync += self.samples.eq(self.samples + (observe.o.valid & observe.o.payload.marks.sample))
+        return m
+
+
+@pytest.mark.parametrize(("clocks", "links"), [(1, False), (1, True), (2, True), (3, True)])
+def test_samples_too_near_are_an_overrun(clocks: int, links: bool) -> None:
+    """With links only; their packet is given up."""
+    config = CodecConfig("full", 8, 8, 2, links=near_links(8) if links else ())
+    samples = [{"i.valid": 1, "i.payload.mark": int(n % 8 == 0)} for n in range(32)]
+    words = [word for sample in samples for word in (sample, *[{}] * (clocks - 1))]
+    last = play(Framed(config), words, ["overruns", "samples"], idle=Observe.LATENCY + 4)[-1]
+    too_near = links and clocks < Observe.SPACING
+    assert last["overruns"] > 0 if too_near else last["overruns"] == 0
+    assert last["samples"] < 16 if too_near else last["samples"] == 32
 
 
 def near_links(channels: int) -> Links:
@@ -185,9 +227,9 @@ def test_front(channels: int, width: int) -> None:
     front(frames, config, tables, (0, 1))
     broken = [
         *frames[:23],
-        Frame(frames[23].codes[:3]),
+        Row(frames[23].codes[:3]),
         *frames_of(codes[24:60], 7, (0,)),
-        Frame([4]),
+        Row([4]),
         *frames_of(codes[50:80], 9, (0,)),
     ]
     expected, _ = front(broken, config, tables, (0, 4), seed=1)
@@ -207,4 +249,4 @@ def test_front_with_links(channels: int, gaps: tuple[int, int], near: bool) -> N
     assert {0, 1, 2} <= distances if near else max(distances) > 2
     frames = frames_of(shared_codes(900 // channels, channels, 8), 6, (0, 24))
     front(frames[:30], config, tables, gaps)
-    front([*frames[:9], Frame(frames[9].codes[:4]), *frames[12:30]], config, tables, gaps, seed=2)
+    front([*frames[:9], Row(frames[9].codes[:4]), *frames[12:30]], config, tables, gaps, seed=2)
