@@ -34,21 +34,27 @@ GREATEST_OUTPUT: Final = spec.OUTPUT.maximum
 
 
 class _Fields:
-    """Hands out fields of the memory."""
+    """Hands out fields of the memory: rings stand at multiples of their size, small ones in the gaps."""
 
-    def __init__(self, loaded: int) -> None:
-        self._loaded, self._used, self._limit = 0, loaded, loaded
-
-    @property
-    def used(self) -> int:
-        return self._used
+    def __init__(self, loaded: int, fields: int) -> None:
+        self._loaded, self._limit = 0, loaded
+        self._free = [(begin, size) for begin, size in _blocks(loaded, fields)]
+        self.used, self._beyond = loaded, fields
 
     def ring(self, longest: int) -> Operand:
         """A ring that holds what is up to `longest` frames old."""
-        size = longest.bit_length()
-        base = -(-self._used >> size) << size
-        self._used = base + (1 << size)
-        return Operand(base, size)
+        bits = longest.bit_length()
+        fitting = [block for block in self._free if block[1] >= 1 << bits]
+        base, size = min(fitting, key=lambda block: (block[1], block[0]), default=(self._beyond, 1 << bits))
+        if fitting:
+            self._free.remove((base, size))
+        else:
+            self._beyond += size
+        while size > 1 << bits:
+            size //= 2
+            self._free.append((base + size, size))
+        self.used = max(self.used, base + size)
+        return Operand(base, bits)
 
     def several(self, number: int) -> list[Operand]:
         return [self.ring(0) for _ in range(number)]
@@ -59,6 +65,14 @@ class _Fields:
         if self._loaded > self._limit:
             raise unfit("loaded fields", self._loaded, self._limit)
         return list(range(begin, begin + number))
+
+
+def _blocks(begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Powers of two, at multiples of themselves, that make up begin ... end - 1; end is a power of two."""
+    while begin < end:
+        size = begin & -begin or end
+        yield begin, size
+        begin += size
 
 
 class _Row:
@@ -110,7 +124,7 @@ class _Compiler:
         self.ones = network.bits - 1
         self.limit = (1 << self.ones) - 1
         self.node_ones = node_ones(width)
-        self.fields = _Fields(geometry.loaded)
+        self.fields = _Fields(geometry.loaded, geometry.fields)
         self.passes: list[list[Step]] = []
         layers = [*network.projector, *network.predictor]
         self.lookup = -1
@@ -324,7 +338,7 @@ class _Compiler:
         residual = network.form == MiddleOut.RESIDUAL
         fall = RECIPROCAL_FRACTION + (spec.CORRELATION.fraction if residual else 0)
         mixed, steps = self.fields.several(len(latent)), []
-        for i, to in enumerate(mixed):
+        for i, place in enumerate(mixed):
             if residual:
                 steps.append(Step(own[i], (-HALF,), wide=True, first=True))
             else:
@@ -332,7 +346,7 @@ class _Compiler:
             for p, gain in enumerate(self.gains):
                 if i == 0 or self.partners > 1 or not residual:
                     steps.append(Step(Operand(gain), load=Load.GAIN))
-                results = (self.result(to, shift=fall),) if p + 1 == self.partners else ()
+                results = (self.result(place, shift=fall),) if p + 1 == self.partners else ()
                 steps.append(Step(found[p][i], gain=True, results=results))
         self.add(steps)
         return mixed, -1 if residual else 1

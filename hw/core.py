@@ -9,13 +9,15 @@ from amaranth.lib.wiring import In, Out
 from hw.calibrated import Calibrated
 from hw.compressor import Compressor
 from hw.frame import COUNTER_BITS, COUNTERS
+from hw.spikey import Spikey
 from hw.turns import END_ROUNDS, SLOTS
 from model.spec.config import CodecConfig, ConfigError, find_profile
 
-CHAINS: Final = {"tiny": Compressor, "calibrated": Calibrated}
+Chain = Compressor | Calibrated | Spikey
+CHAINS: Final[dict[str, type[Chain]]] = {"tiny": Compressor, "calibrated": Calibrated, "spikey": Spikey}
 
 
-def chain_of(profile: str) -> type[Compressor] | type[Calibrated]:
+def chain_of(profile: str) -> type[Chain]:
     """The chain of a profile; raises `ConfigError` if there is none, or there are no gates for it."""
     if find_profile(profile).name not in CHAINS:
         raise ConfigError(f"profile: '{profile}' has no gates yet; give one of {', '.join(CHAINS)}")
@@ -31,6 +33,8 @@ class Core(wiring.Component):
     banks : int
     frame_clocks : int
         As in `Compressor`.
+    more
+        For the chain of the profile, such as the `geometry` of `hw.spikey.Spikey`.
 
     Members
     -------
@@ -50,17 +54,17 @@ class Core(wiring.Component):
     dropped_packets, short_frames, long_frames, missing_frames, overruns : Out, u16, saturating
     p_axis_tdata : In, 16
     p_axis_tuser : In
-        The first word of an image of a parameter set, `model.spec.calibrated.image`.
+        The first word of an image of a parameter set, `model.spec.calibrated.image` or `hw.neural.image`.
     p_axis_tvalid : In
     p_axis_tready : Out
     loaded : Out
-        These five in profile `calibrated` only: see `hw.calibrated.Calibrated`.
+        These five in profiles with a parameter set only: see `hw.calibrated.Calibrated`, `hw.spikey.Spikey`.
     """
 
-    def __init__(self, config: CodecConfig, *, banks: int = 2, frame_clocks: int = 0) -> None:
+    def __init__(self, config: CodecConfig, *, banks: int = 2, frame_clocks: int = 0, **more: Any) -> None:
         self.config = config
-        self.compressor: Compressor | Calibrated = chain_of(config.profile)(config, banks, frame_clocks)
-        self.parameterised = isinstance(self.compressor, Calibrated)
+        self.compressor: Chain = chain_of(config.profile)(config, banks, frame_clocks, **more)
+        self.parameterised = find_profile(config.profile).parameterised
         parameters: dict[str, Any] = {
             "p_axis_tdata": In(16),
             "p_axis_tuser": In(1),
@@ -87,7 +91,7 @@ class Core(wiring.Component):
     @property
     def latency(self) -> int:
         """Clocks from the acceptance of a packet's last sample to its first byte, if nothing is being sent."""
-        return self.compressor.LATENCY
+        return self.compressor.latency if isinstance(self.compressor, Spikey) else self.compressor.LATENCY
 
     @property
     def depth(self) -> int:
@@ -102,7 +106,7 @@ class Core(wiring.Component):
     @property
     def packet_clocks(self) -> int:
         """Clocks that a packet's end takes from the samples."""
-        return END_ROUNDS * SLOTS if self.parameterised else 0
+        return END_ROUNDS * SLOTS if isinstance(self.compressor, Calibrated) else 0
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -119,7 +123,7 @@ class Core(wiring.Component):
             core.o.ready.eq(self.m_axis_tready),
         ]
         m.d.comb += [getattr(self, name).eq(getattr(core, name)) for name in COUNTERS]
-        if isinstance(core, Calibrated):
+        if not isinstance(core, Compressor):
             m.d.comb += [
                 core.parameters.payload.value.eq(self.p_axis_tdata),
                 core.parameters.payload.first.eq(self.p_axis_tuser),

@@ -148,6 +148,11 @@ class Geometry:
         return 11 + self.multipliers
 
     @property
+    def words(self) -> tuple[int, ...]:
+        """What an image is made for, and gates with other sizes refuse."""
+        return tuple(map(int, vars(self).values()))
+
+    @property
     def step(self) -> data.StructLayout:
         """A step's word."""
         return data.StructLayout(

@@ -31,6 +31,7 @@ class Table(IntEnum):
     CODER = 13  # one word: `coder` of the set
     CHOICES = 14  # a word a level: the table in the lower byte, low bits in the upper
     CODES = 15  # two words a symbol: the lower half of its code word; the rest, and its length in the upper byte
+    GEOMETRY = 16  # a word a size of the array that the program is made for, or the set is refused
 
 
 def load_layout(width: int, longest: int = 0) -> data.StructLayout:

@@ -1,5 +1,6 @@
 """A core of the array for networks: a memory, multipliers for one word of it, and what makes results of their sums."""
 
+from itertools import pairwise
 from typing import Any, Final
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
@@ -79,8 +80,8 @@ class Mac(wiring.Component):
 
     Latency
     -------
-    A result can be read by a step `LATENCY + RESULT_LATENCY + 1` clocks behind the one that was `last`, that of the next
-    multiplier a clock later.
+    A result can be read by a step `LATENCY + RESULT_LATENCY + 1` clocks behind the one that was `last`, that of the
+    next multiplier a clock later.
 
     Throughput
     ----------
@@ -213,7 +214,7 @@ class Mac(wiring.Component):
         with m.If(delayed(m, control.last)):
             m.d.sync += [place.eq(now) for place, now in zip(line, sums, strict=True)]
         with m.Else():
-            m.d.sync += [place.eq(after) for place, after in zip(line[:-1], line[1:], strict=True)]
+            m.d.sync += [place.eq(after) for place, after in pairwise(line)]
 
         # Clock 1: bias. Clocks 2 and 3: shift. Clock 4: saturated; then written.
         total, coarse, fine = Signal(SUM), Signal(SUM), Signal(SUM)

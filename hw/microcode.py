@@ -15,6 +15,7 @@ MiddleOut, predictor and head read the channel's own latent of the frame before,
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -121,12 +122,15 @@ class Program:
 
     @property
     def waits(self) -> list[bool]:
-        """Of each pass, whether the next one must wait for its results."""
-        lengths = [len(steps) for steps in self.passes]
+        """Of each pass, whether the next one must wait for its results, or for the multipliers' line to be empty."""
         others = self.geometry.slots - 1
-        return [
-            others * min(lengths[n : n + 2]) < self.geometry.drain or n + 1 == len(lengths) for n in range(len(lengths))
-        ]
+
+        def must_wait(now: list[Step], after: list[Step]) -> bool:
+            unread = others * min(len(now), len(after)) < self.geometry.drain
+            behind = next(n for n, step in enumerate(reversed(now)) if step.results)  # steps behind the last results
+            return unread or len(now[~behind].results) > behind + _first_results(after) + 1
+
+        return [must_wait(now, after) for now, after in pairwise(self.passes)] + [True]
 
     @property
     def clocks(self) -> int:
@@ -214,6 +218,11 @@ class Program:
             lines.append(f"pass {number}: {len(steps)} steps a slot" + (", then wait" if waits else ""))
             lines += [f"    {_line(step)}" for step in steps]
         return "\n".join(lines) + "\n"
+
+
+def _first_results(steps: Sequence[Step]) -> int:
+    """The first step with results."""
+    return next(n for n, step in enumerate(steps) if step.results)
 
 
 def _step_word(geometry: Geometry, step: Step, flags: dict[str, int]) -> int:

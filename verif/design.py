@@ -8,13 +8,16 @@ from functools import cached_property
 
 import numpy as np
 
+from hw import neural
 from hw.core import Core
+from hw.geometry import Geometry
 from hw.turns import DEPTH, END_ROUNDS, SLOTS
 from model.formats.codes import LATTICE_WIDTH
 from model.spec import calibrated, operating, packet, shipped
 from model.spec.config import CodecConfig, find_profile
 from model.spec.parameters import ParameterSet
 
+NEURAL = ("spikey", "full")
 VARIABLE = "SPIKEY_DESIGN"  # carries a Design into the simulator's process
 
 
@@ -29,15 +32,33 @@ class Design:
         Packets that the output buffer holds.
     frame_clocks : int
         Clocks between frame marks, for the detection of missing frames; 0 for none.
+    geometry : Geometry, optional
+        Of the array of a neural profile. Default: `hw.neural.default_geometry`.
+    codes : (tables, symbols)
+        Room for Huffman codes; (0, 0): a Rice code.
+    shipped : str
+        The shipped set that is loaded. Default: that of the profile for its width.
     """
 
     config: CodecConfig
     banks: int = 2
     frame_clocks: int = 0
+    geometry: Geometry | None = None
+    codes: tuple[int, int] = neural.NO_CODES
+    shipped: str = ""
 
     def core(self) -> Core:
         """The core itself."""
-        return Core(self.config, banks=self.banks, frame_clocks=self.frame_clocks)
+        more = {}
+        if self.config.profile in NEURAL:
+            program = neural.program_of(self.parameters, self.config.width, self.array, self.config.links)
+            more = {"geometry": self.array, "codes": self.codes, "clocks": program.clocks}
+        return Core(self.config, banks=self.banks, frame_clocks=self.frame_clocks, **more)
+
+    @property
+    def array(self) -> Geometry:
+        """The array of a neural profile."""
+        return self.geometry or neural.default_geometry(self.config)
 
     @property
     def parameterised(self) -> bool:
@@ -46,14 +67,18 @@ class Design:
 
     @property
     def parameters(self) -> ParameterSet | None:
-        """The set that is loaded, of a parameterised profile: the shipped one for its width."""
+        """The set that is loaded, of a parameterised profile."""
         if not self.parameterised:
             return None
+        if self.shipped:
+            return shipped.named(self.shipped)
         return shipped.default(self.config.profile, lattice=self.config.width == LATTICE_WIDTH)
 
     def image(self, parameters: ParameterSet) -> np.ndarray:
-        """Words that load a set, uint16, with the peers if the core knows some."""
-        return calibrated.image(parameters, self.config.width, self.config.peers or None)
+        """Words that load a set, uint16, with the peers or links if the core knows some."""
+        if self.config.profile == calibrated.PROFILE:
+            return calibrated.image(parameters, self.config.width, self.config.peers or None)
+        return neural.image(parameters, self.config, self.array, self.config.links, self.codes)
 
     @cached_property
     def spacing(self) -> int:
@@ -74,7 +99,10 @@ class Design:
     @cached_property
     def _packet_clocks(self) -> int:
         overhead = packet.overhead_bytes(
-            key=True, parameter_set=self.parameters is not None, peers=len(self.config.peers)
+            key=True,
+            parameter_set=self.parameters is not None,
+            peers=len(self.config.peers),
+            links=packet.links_bytes(self.config.links),
         )
         return self.config.raw_bytes(self.config.packet_frames) + overhead + self.core().latency
 
@@ -92,5 +120,7 @@ class Design:
     def from_environment(cls) -> "Design":
         """The design that this simulation is about."""
         values = json.loads(os.environ[VARIABLE])
-        config = values.pop("config")
-        return cls(CodecConfig(**{**config, "peers": tuple(config["peers"]), "links": ()}), **values)
+        config, geometry = values.pop("config"), values.pop("geometry")
+        links = tuple(tuple(packet.Link(*link) for link in own) for own in config["links"])
+        values |= {"codes": tuple(values["codes"]), "geometry": Geometry(**geometry) if geometry else None}
+        return cls(CodecConfig(**{**config, "peers": tuple(config["peers"]), "links": links}), **values)
