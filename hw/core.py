@@ -9,12 +9,14 @@ from amaranth.lib.wiring import In, Out
 from hw.calibrated import Calibrated
 from hw.compressor import Compressor
 from hw.frame import COUNTER_BITS, COUNTERS
+from hw.full import Full
+from hw.neural_chain import NeuralChain
 from hw.spikey import Spikey
 from hw.turns import END_ROUNDS, SLOTS
 from model.spec.config import CodecConfig, ConfigError, find_profile
 
-Chain = Compressor | Calibrated | Spikey
-CHAINS: Final[dict[str, type[Chain]]] = {"tiny": Compressor, "calibrated": Calibrated, "spikey": Spikey}
+Chain = Compressor | Calibrated | NeuralChain
+CHAINS: Final[dict[str, type[Chain]]] = {"tiny": Compressor, "calibrated": Calibrated, "spikey": Spikey, "full": Full}
 
 
 def chain_of(profile: str) -> type[Chain]:
@@ -34,7 +36,7 @@ class Core(wiring.Component):
     frame_clocks : int
         As in `Compressor`.
     more
-        For the chain of the profile, such as the `geometry` of `hw.spikey.Spikey`.
+        For the chain of the profile, such as the `geometry` of `hw.neural_chain.NeuralChain`.
 
     Members
     -------
@@ -58,7 +60,7 @@ class Core(wiring.Component):
     p_axis_tvalid : In
     p_axis_tready : Out
     loaded : Out
-        These five in profiles with a parameter set only: see `hw.calibrated.Calibrated`, `hw.spikey.Spikey`.
+        These five in profiles with a parameter set only: see `hw.calibrated.Calibrated`, `hw.neural_chain.NeuralChain`.
     """
 
     def __init__(self, config: CodecConfig, *, banks: int = 2, frame_clocks: int = 0, **more: Any) -> None:
@@ -91,7 +93,7 @@ class Core(wiring.Component):
     @property
     def latency(self) -> int:
         """Clocks from the acceptance of a packet's last sample to its first byte, if nothing is being sent."""
-        return self.compressor.latency if isinstance(self.compressor, Spikey) else self.compressor.LATENCY
+        return self.compressor.latency if isinstance(self.compressor, NeuralChain) else self.compressor.LATENCY
 
     @property
     def depth(self) -> int:

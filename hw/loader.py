@@ -140,7 +140,7 @@ class Loader(wiring.Component):
         """Of each table with words that can be refused, whether this one is."""
         found = {table: value != self._fixed(m, table, address) for table in self.fixed}
         if Table.PEERS in self.sizes:
-            near = (value != 0) & (value < self.config.lanes)
+            near = (value != 0) & (value < self.config.lanes) if self.config.peers else 0
             found[Table.PEERS] = near | (value > address)
         if Table.LINKS in self.sizes:
             found[Table.LINKS] = (address == 0) & (value > packet.MOST_LINKS)

@@ -1,7 +1,8 @@
 """What loads a set of profile `spikey` or `full` into the gates: microcode compiled for them, and all other tables."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,8 @@ from hw.microcode import Program
 from hw.network import sizes
 from model.spec import full, spikey
 from model.spec import huffman as huffman_spec
+from model.spec import range as range_spec
+from model.spec import scale as scale_spec
 from model.spec.config import CodecConfig, ConfigError
 from model.spec.network import MiddleOut, Network
 from model.spec.packet import MOST_LINKS, PACKET_CHECK_BYTES, PARAMETER_SET, Links
@@ -37,8 +40,8 @@ def default_geometry(config: CodecConfig) -> Geometry:
     cores = -(-config.channels // REACH)
     slots = -(-config.channels // cores)
     if config.profile == full.PROFILE:
-        more = {"outputs": full.OUTPUTS, "contexts": full.CONTEXTS, "residuals": True}
-        return Geometry(8, cores, slots, fields=1024, steps=256, results=128, loaded=16, **more)
+        array = Geometry(8, cores, slots, fields=1024, steps=256, results=128, loaded=16)
+        return replace(array, outputs=full.OUTPUTS, contexts=full.CONTEXTS, residuals=True)
     return Geometry(4, cores, slots, fields=256, steps=256, results=128, loaded=16)
 
 
@@ -53,12 +56,12 @@ def program_of(parameters: ParameterSet, width: int, geometry: Geometry, links: 
     return compile_network(network, geometry, width, max(map(len, usable(links, network)), default=0))
 
 
-def geometry_words(geometry: Geometry, codes: Shape) -> tuple[int, ...]:
+def geometry_words(geometry: Geometry, codes: Shape = NO_CODES) -> tuple[int, ...]:
     """What gates are built for."""
     return (*geometry.words, *codes)
 
 
-def table_sizes(config: CodecConfig, geometry: Geometry, codes: Shape = NO_CODES) -> dict[Table, int]:
+def spikey_sizes(config: CodecConfig, geometry: Geometry, codes: Shape = NO_CODES) -> dict[Table, int]:
     """Words of each table of an image of profile `spikey`, in their order."""
     return {
         Table.GEOMETRY: len(geometry_words(geometry, codes)),
@@ -68,6 +71,22 @@ def table_sizes(config: CodecConfig, geometry: Geometry, codes: Shape = NO_CODES
         **sizes(geometry),
         **({Table.LINKS: links_words(config)} if config.links else {}),
         **({Table.CHOICES: huffman_spec.LEVELS, Table.CODES: 2 * codes[0] * codes[1]} if codes[0] else {}),
+    }
+
+
+def full_sizes(config: CodecConfig, geometry: Geometry, features: int) -> dict[Table, int]:
+    """Words of each table of an image of profile `full`, in their order; `features` are those of `lms`."""
+    return {
+        Table.GEOMETRY: len(geometry_words(geometry)),
+        Table.NAME: NAME_WORDS,
+        Table.EDGES: (1 << config.width) + 1,
+        Table.POINTS: full.SHAPES * range_spec.POINTS,
+        Table.STEPS: scale_spec.STEPS,
+        Table.WEIGHTS: features + bool(config.links),
+        Table.START: 1,
+        Table.SHIFTS: features,
+        **sizes(geometry),
+        **({Table.PEERS: config.channels, Table.LINKS: links_words(config)} if config.links else {}),
     }
 
 
@@ -95,9 +114,9 @@ def array_words(program: Program, links: Links, channels: int) -> dict[Table, li
     }
 
 
-def words_of(tables: dict[Table, Sequence[int]]) -> np.ndarray:
-    """The image of these tables: words of 16 bits, and a CRC-32 of all of them; uint16."""
-    words = np.concatenate([np.asarray(table, np.int64) for table in tables.values()])
+def words_of(tables: Mapping[Table, Sequence[int]], order: Mapping[Table, int]) -> np.ndarray:
+    """The image of these tables in that order: words of 16 bits, and a CRC-32 of all of them; uint16."""
+    words = np.concatenate([np.asarray(tables[table], np.int64) for table in order])
     data = (words & 0xFFFF).astype("<u2").tobytes()
     return np.frombuffer(data + zlib.crc32(data).to_bytes(PACKET_CHECK_BYTES, "little"), "<u2")
 
@@ -110,7 +129,7 @@ def name_words(parameters: ParameterSet) -> list[int]:
 def image(
     parameters: ParameterSet, config: CodecConfig, geometry: Geometry, links: Links = (), codes: Shape = NO_CODES
 ) -> np.ndarray:
-    """What loads a set of profile `spikey`: words of 16 bits, uint16, the tables in the order of `table_sizes`.
+    """What loads a set into the gates: words of 16 bits, uint16, tables in the order of `spikey_sizes` or `full_sizes`.
 
     Parameters
     ----------
@@ -121,33 +140,63 @@ def image(
     links : tuple of tuple of Link
         Of each channel; empty if no channel has one. Gates without links take none.
     codes : (tables, symbols)
-        Room for Huffman codes; (0, 0) in gates with a Rice code.
+        Room for Huffman codes; (0, 0) in gates with a Rice or range coder.
 
     Raises
     ------
     ConfigError
         If the set, its network or the links are none for these gates.
     """
-    tables = spikey.unpack(parameters, config.width)
-    links = usable(links, tables.network)
+    links = usable(links, network_of(parameters, config.width))
     if links and not config.links:
         raise ConfigError("links: the gates are built for none; leave them out")
+    program = program_of(parameters, config.width, geometry, links)
+    if parameters.profile == spikey.PROFILE:
+        own = _spikey_words(spikey.unpack(parameters, config.width), config, codes)
+        order = spikey_sizes(config, geometry, codes)
+    else:
+        own = _full_words(full.unpack(parameters, config.width), config, links)
+        order = full_sizes(config, geometry, len(own[Table.SHIFTS]))
+    return words_of(
+        {
+            Table.GEOMETRY: geometry_words(geometry, codes),
+            Table.NAME: name_words(parameters),
+            **own,
+            **array_words(program, links, config.channels),
+            **({Table.LINKS: link_words(links, config.channels)} if config.links else {}),
+        },
+        order,
+    )
+
+
+def _spikey_words(tables: spikey.Tables, config: CodecConfig, codes: Shape) -> dict[Table, Sequence[int]]:
+    """Words of the tables that only `spikey` has."""
     if (tables.coder == spikey.HUFFMAN) != bool(codes[0]):
         built = "a Huffman code" if codes[0] else "a Rice code"
         raise ConfigError(f"parameter table 'coder': {tables.coder}, the gates have {built}; give a set for it")
     if tables.level >> VALUE_BITS:
         raise ConfigError(f"parameter table 'level': {tables.level}; the gates take less than {1 << VALUE_BITS}")
-    program = program_of(parameters, config.width, geometry, links)
-    found: dict[Table, Sequence[int]] = {
-        Table.GEOMETRY: geometry_words(geometry, codes),
-        Table.NAME: name_words(parameters),
-        Table.LEVEL: [tables.level],
-        Table.CODER: [tables.coder],
-        **array_words(program, links, config.channels),
-    }
-    if config.links:
-        found[Table.LINKS] = link_words(links, config.channels)
+    found: dict[Table, Sequence[int]] = {Table.LEVEL: [tables.level], Table.CODER: [tables.coder]}
     if codes[0]:
         found[Table.CHOICES] = choice_words(tables, config.width)
         found[Table.CODES] = table_words(tables, *codes)
-    return words_of(found)
+    return found
+
+
+def _full_words(tables: full.Tables, config: CodecConfig, links: Links) -> dict[Table, Sequence[int]]:
+    """Words of the tables that only `full` has. Distributions beyond the last one are the last one."""
+    own = tables.calibrated
+    points = [tables.shapes[min(n, len(tables.shapes) - 1), 1:] for n in range(full.SHAPES)]
+    found: dict[Table, Sequence[int]] = {
+        Table.EDGES: own.edges.tolist(),
+        Table.POINTS: np.concatenate(points).tolist(),
+        Table.STEPS: ((own.steps[0] & 0xFF) | (own.steps[1] & 0xFF) << 8).tolist(),
+        Table.WEIGHTS: own.weights[: None if config.links else -1].tolist(),
+        Table.START: [own.start],
+        Table.SHIFTS: own.shifts.tolist(),
+    }
+    if config.links:
+        found[Table.PEERS] = [
+            next((d for d, _ in partners if d > 0), 0) for partners in links or [()] * config.channels
+        ]
+    return found
