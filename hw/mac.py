@@ -253,7 +253,7 @@ def limited(m: Module, value: Value, ones: Value, zero: Any = 0, full: Any = 0) 
     below = Signal(WORD.width - 1, name="below")  # bits of values that are in range
     m.d.comb += below.eq(Cat(ones > n for n in range(WORD.width - 1)))
     negative, within = value[-1], value[: WORD.width - 1]
-    beyond = (value[:-1] ^ negative.replicate(len(value) - 1)) & ~below
+    beyond = (value[:-1] ^ negative.replicate(len(value) - 1)) & ~Cat(below, Const(0, len(value) - WORD.width))
     least = Cat(~full, (~below)[1:], 1)
     under = negative & (beyond.any() | (~full & ~(within & below).any()))
     inside = Mux(negative & zero, 0, Mux(under, least, value[: WORD.width]))
