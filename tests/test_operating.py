@@ -55,13 +55,22 @@ def test_worst_latency_counts_fill_drain_and_pipeline() -> None:
     assert operating.worst_latency(config, 1000, 1_000_000) == pytest.approx(0.010 + drained + pipeline, rel=1e-12)
 
 
-def test_worst_latency_counts_the_parameter_set_and_the_partners() -> None:
+def test_worst_latency_counts_the_parameter_set_and_the_peers() -> None:
     alone = CodecConfig("calibrated", channels=8, width=10, packet_frames=10, lanes=2)
     helped = dataclasses.replace(alone, peers=(0, 1) * 4)
-    linked = CodecConfig("full", 8, 10, 10, lanes=2, links=((), (Link(1, 9), Link(-1, 9))) + ((Link(2, 9),),) * 6)
-    for config, more in ((alone, 8), (helped, 8 + 8), (linked, 8 + 1 + 8 * 2 * 2)):
+    for config, more in ((alone, 8), (helped, 8 + 8)):
         clocks = 12 + 4 + more + 1 + 100 + 4 + operating.PIPELINE_CLOCKS
         assert operating.worst_latency(config, 1000, 1_000_000) == pytest.approx(0.010 + clocks / 1e6, rel=1e-12)
+
+
+@pytest.mark.parametrize("profile", ["spikey", "full"])
+def test_worst_latency_counts_the_arrays_frames_and_words_that_are_written_meanwhile(profile: str) -> None:
+    links = ((), (Link(1, 9), Link(-1, 9))) + ((Link(2, 9),),) * 6
+    for partners, more in (((), 8), (links, 8 + 1 + 8 * 2 * 2)):
+        config = CodecConfig(profile, channels=8, width=10, packet_frames=10, links=partners)
+        clocks = 12 + 4 + more + 1 + 100 + 4 + 25 + operating.PIPELINE_CLOCKS
+        expected = 0.010 + 0.002 + clocks / 1e6
+        assert operating.worst_latency(config, 1000, 1_000_000) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -79,7 +88,8 @@ def test_no_live_packet_is_longer_than_the_latency_counts_on(
     most = packet.overhead_bytes(key=True, parameter_set=named) + config.raw_bytes(config.packet_frames)
     sizes = [item.size for item in scan(encode(frames, config))]
     assert len(sizes) == 3 and (max(sizes) == most) == loud
-    assert config.packet_frames / operating.DEFAULT_RATE + max(sizes) / operating.LINK_BYTES < operating.LIVE_LATENCY
+    waits = config.packet_frames + operating.ARRAY_FRAMES * operating.has_array(profile)
+    assert waits / operating.DEFAULT_RATE + max(sizes) / operating.LINK_BYTES < operating.LIVE_LATENCY
 
 
 def test_packets_queue_where_draining_takes_longer_than_filling() -> None:
@@ -94,5 +104,8 @@ def test_packets_queue_where_draining_takes_longer_than_filling() -> None:
 def test_what_cannot_be_live_is_refused() -> None:
     with pytest.raises(ConfigError, match="live: 4 channels at 500 Hz cannot stay below 1 ms; a frame alone"):
         operating.live("tiny", 4, 10, rate=500)
+    with pytest.raises(ConfigError, match="live: 4 channels at 3000 Hz cannot stay below 1 ms; a frame alone"):
+        operating.live("spikey", 4, 10, rate=3000)
+    assert operating.live("spikey", 4, 10, rate=4000).packet_frames == 1
     with pytest.raises(ConfigError, match="cannot stay below 1 ms; use fewer channels"):
         operating.live("tiny", 4096, 16, link=1_000_000)

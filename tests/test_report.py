@@ -1,5 +1,6 @@
 """What a build measured and what it may: reading the tools' reports, the worst of all seeds, budgets."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 import pytest
 
 from hw import budgets, build, report
+from hw.array import ENDLESS, choose
 from hw.ecp5 import Ecp5
 from hw.ice40 import Ice40
 from hw.report import Report, ReportError, Timing, Usage
+from model.spec import shipped
 from model.spec.profiles import PROFILES
 
 DATA = Path(__file__).parent / "data"  # what the tools wrote, shortened
@@ -100,6 +103,8 @@ def a_report(*timings: Timing, clocks_per_sample: int = 1) -> Report:
         fmax_verified=timings[0].icetime_mhz is not None,
         clocks_per_sample=clocks_per_sample,
         latency_clocks=12,
+        worst_latency_us=900.5,
+        clocks_per_frame=256 * clocks_per_sample,
         tools={"python": "3.11"},
     )
 
@@ -144,6 +149,49 @@ def test_ends_of_packets_take_their_clocks() -> None:
     made = a_report(Timing(1, 30.0, 30.0, "", ""))
     made.clocks_per_packet = 16
     assert made.realtime_channels == 1034  # 20.25 MHz / 19531 Hz - 16 / 8
+
+
+ARRAY = choose(
+    shipped.named("spikey-slim"), "spikey-slim", channels=8, width=10, frame_clocks=1036, room=ENDLESS, linked=True
+)
+
+
+def with_array(fmax: float) -> Report:
+    clocks = ARRAY.program.clocks + 2
+    made = a_report(Timing(1, fmax, fmax, "", ""))
+    shape = {**made.configuration, "profile": "spikey", "channels": 8}
+    return dataclasses.replace(made, configuration=shape, array=ARRAY, clocks_per_frame=clocks)
+
+
+def test_an_array_carries_the_channels_that_it_is_built_for_at_most() -> None:
+    assert ARRAY.geometry.slots == 8
+    assert with_array(30.0).realtime_channels == 8
+    slower = (ARRAY.program.clocks + 1) * 19531 / 1e6
+    assert with_array(slower).realtime_channels == 7  # a slot less is enough
+    assert with_array(0.5).realtime_channels == 0
+
+
+def test_a_report_tells_the_array() -> None:
+    made = with_array(30.0)
+    array = json.loads(made.to_json())["array"]
+    program = ARRAY.program
+    assert (array["set"], array["slots"], array["clocks"]) == ("spikey-slim", 8, program.clocks)
+    assert array["multiply_adds"] == program.useful == 242
+    assert array["utilisation"] == pytest.approx(242 * 8 / (program.clocks * array["multipliers"]), abs=1e-3)
+    table = made.to_table()
+    assert f"{program.clocks} clocks" in table and "spikey-slim" in table and f"{program.utilisation:.0%}" in table
+    assert made.figures()["clocks_per_frame"] == program.clocks + 2
+    assert json.loads(a_report(Timing(1, 30.0, 30.0, "", "")).to_json())["array"] is None
+
+
+def test_latencies_in_a_report() -> None:
+    made = a_report(Timing(1, 30.0, 30.0, "", ""))
+    assert made.latency_us == 0.6 and "12 clocks, 0.6" in made.to_table()  # at 20.25 MHz
+    build.judge(made, "without budget")
+    assert made.violations == []
+    made.worst_latency_us = 1000.0
+    build.judge(made, "without budget")
+    assert made.violations == ["worst_latency_us is 1000, must be below 1000"]
 
 
 def test_the_table_shows_what_went_wrong() -> None:
@@ -203,8 +251,9 @@ def test_the_projects_budgets_are_usable() -> None:
     figures = a_report(Timing(1, 30, 30, "", "")).figures() | resources
     found = budgets.load()
     for key in found:
-        board, profile, channels, *peers = key.split("/")
-        assert board in build.BOARDS and profile in PROFILES and int(channels) > 0 and peers in ([], ["peers"])
+        board, name, channels, *helped = key.split("/")
+        assert board in build.BOARDS and int(channels) > 0 and helped in ([], ["peers"], ["links"])
+        assert name in {*PROFILES, *shipped.names()}
         budgets.check(found, key, figures)
     for key in ("icebreaker/tiny/256", "icebreaker/calibrated/1024"):
         assert found[key]["fmax_mhz"]["at least"] >= 20.25

@@ -6,8 +6,10 @@ import pytest
 
 from hw.boards import ulx3s
 from hw.boards.top import OUTPUTS, SOURCES, Top
+from hw.boards.uart import BAUD, divisor
 from model.spec.operating import DEFAULT_RATE, live
 
+MHZS = [50, 62.5, 75]
 COMMON = {"clk25_0__io": "G2", "button_fire_0__io": "R1", "led_2__io": "C1", "led_0__io": "B2"}
 CODE = ("B11", "A10", "A9", "B9", "A7", "C8", "C6", "A6", "A4", "A2")
 DATA = ("U18", "N17", "N16", "L16", "H18", "F17", "D18", "C18")
@@ -39,4 +41,25 @@ def test_ulx3s_becomes_a_netlist(profile: str, channels: int, source: str, outpu
     sets = {"uart_0__rx__io": "M1"} if profile == "calibrated" else {}
     assert pins == COMMON | (SAMPLES if source == "pmod" else {}) | packets | sets
     assert re.findall(r'FREQUENCY PORT "(.+?)" (.+?) HZ', plan.files["top.lpf"]) == [("clk25_0__io", "25000000.0")]
-    assert "SB_" not in plan.files["top.il"]
+    assert "SB_" not in plan.files["top.il"] and "EHXPLLL" not in plan.files["top.il"]
+
+
+def test_the_plls_oscillators_are_in_their_range() -> None:
+    assert [clock.hz for clock in ulx3s.BOARD.clocks] == [25_000_000, *(mhz * 1e6 for mhz in MHZS)]
+    for clock, settings in zip(ulx3s.BOARD.clocks[1:], ulx3s.PLLS, strict=True):
+        assert 400e6 <= clock.hz * settings["CLKOP_DIV"] <= 800e6
+        assert 10e6 <= ulx3s.REFERENCE_HZ / settings["CLKI_DIV"] <= 400e6
+
+
+@pytest.mark.parametrize("mhz", MHZS)
+def test_a_clock_from_the_pll(mhz: float) -> None:
+    clock = ulx3s.BOARD.clock(mhz, "calibrated", 256, DEFAULT_RATE)
+    assert clock.mhz == mhz and abs(clock.hz / divisor(clock.hz) - BAUD) <= 0.01 * BAUD
+    config = live("calibrated", 256, 10, DEFAULT_RATE, clock.hz)
+    top = Top(ulx3s.BOARD, clock, config, source="pmod", output="pmod", rate=DEFAULT_RATE)
+    plan = ulx3s.platform().prepare(top, "top")
+    text = plan.files["top.il"]
+    assert text.count("cell \\EHXPLLL") == 1 and dict(re.findall(r"parameter \\(CLK\w+_DIV) (\d+)", text)) == {
+        name: str(value) for name, value in ulx3s.PLLS[MHZS.index(mhz)].items()
+    }
+    assert re.findall(r'FREQUENCY PORT "(.+?)" (.+?) HZ', plan.files["top.lpf"]) == [("clk25_0__io", "25000000.0")]

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from hw.array import Room
 from hw.boards.clock import Clock
 from hw.flow import Flow
 from model.spec.config import ConfigError, find_profile
+from model.spec.operating import LINK_BYTES, has_array
 
 MARGIN: Final = 0.01  # of the clocks, for the ends of packets in lanes: a frame's fewest at 1024 channels is 1.2 %
 
@@ -25,6 +27,8 @@ class Board:
     flow : type of Flow
     clocks : tuple of Clock
         From the slowest to the fastest.
+    room : Room
+        For an array for networks.
     pause, alive, fault : tuple of str and int
         Names and numbers of the resources for a button and two lights, see `hw.boards.system.System`.
     """
@@ -34,12 +38,15 @@ class Board:
     platform: Callable[[], Any]
     flow: type[Flow]
     clocks: tuple[Clock, ...]
+    room: Room
     pause: tuple[str, int]
     alive: tuple[str, int]
     fault: tuple[str, int]
 
     def clock(self, mhz: float | None, profile: str, channels: int, rate: int) -> Clock:
-        """The clock of `mhz`; by default the slowest that carries the samples, in `tiny` always the fastest.
+        """The clock of `mhz`; by default the slowest that carries the samples, and packets at `LINK_BYTES` in `tiny`.
+
+        A profile with an array for networks gets the fastest one; whether it is fast enough depends on the array.
 
         Raises
         ------
@@ -50,10 +57,12 @@ class Board:
         if not offered:
             mhzs = ", ".join(f"{clock.mhz:g}" for clock in self.clocks)
             raise ConfigError(f"clock: {mhz:g} MHz is none of {self.name}'s; give one of {mhzs}")
+        if has_array(profile):
+            return offered[-1]
         in_lanes = find_profile(profile).parameterised
-        for clock in offered if in_lanes else offered[-1:]:
+        for clock in offered:
             most = int(clock.hz / (1 + MARGIN * in_lanes) / rate)
-            if channels <= most:
+            if channels <= most and (in_lanes or mhz is not None or clock.hz >= LINK_BYTES):
                 return clock
         raise ConfigError(
             f"channels: {channels} at {rate} Hz are more than a sample a clock of {offered[-1].mhz:g} MHz; "

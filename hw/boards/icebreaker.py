@@ -12,7 +12,7 @@ PMOD2 1 2    code bits 8 and 9
 PMOD2 3 4    sample strobe, frame mark
 PMOD1B       output byte, bits 0 to 7
 PMOD2 7 8 9  output strobe, output last, output ready (in; pulled up, so that it may stay open)
-FTDI UART    packets out with `--output uart`; a parameter set in, in profile `calibrated`
+FTDI UART    packets out with `--output uart`; a parameter set in, in all profiles but `tiny`
 BTN_N        pause recording while pressed
 LEDG         blinks evenly while packets leave, else flashes shortly
 LEDR         a packet was dropped or a frame was broken; steady: no parameter set is loaded
@@ -25,19 +25,18 @@ from collections.abc import Mapping
 from typing import Final
 
 from amaranth.build import Attrs, Pins, Resource, Subsignal
-from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Module, ResetSignal, Signal
+from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Module, Signal
 from amaranth.lib import io
-from amaranth.lib.cdc import FFSynchronizer
 from amaranth_boards.icebreaker import ICEBreakerPlatform
 
+from hw.array import Room
 from hw.boards.board import Board
-from hw.boards.clock import Clock
+from hw.boards.clock import Clock, Reset
 from hw.ice40 import DEVICE, PACKAGE, Ice40
 
 REFERENCE_HZ: Final = 12_000_000
 PLL: Final = {"DIVR": 0, "DIVF": 53, "DIVQ": 5, "FILTER_RANGE": 1}
 PLL_HZ: Final = REFERENCE_HZ * (PLL["DIVF"] + 1) // ((PLL["DIVR"] + 1) << PLL["DIVQ"])  # 20.25 MHz
-RESET_CLOCKS: Final = 512  # 25 us or more, since block RAM reads as zero for some 3 us after configuration
 
 _LEVEL: Final = Attrs(IO_STANDARD="SB_LVCMOS")
 _PULLED_UP: Final = Attrs(IO_STANDARD="SB_LVCMOS", PULLUP=1)
@@ -69,33 +68,8 @@ def platform() -> ICEBreakerPlatform:
     return board
 
 
-class _Reset(Elaboratable):
-    """Resets the domain `sync` until `steady`, and `RESET_CLOCKS` longer."""
-
-    def __init__(self, clock: Signal, steady: Signal) -> None:
-        self.clock = clock
-        self.steady = steady
-
-    def elaborate(self, board: ICEBreakerPlatform) -> Module:
-        """A counter in a domain of its own that the reset does not touch."""
-        m = Module()
-        m.domains.start = ClockDomain(reset_less=True, local=True)
-        m.d.comb += [ClockSignal("sync").eq(self.clock), ClockSignal("start").eq(self.clock)]
-        steady = Signal()
-        m.submodules.steady = FFSynchronizer(self.steady, steady, o_domain="start")
-        wait = Signal(range(RESET_CLOCKS + 1))
-        reset = Signal(init=1)
-        with m.If(~steady):
-            m.d.start += wait.eq(0)
-        with m.Elif(wait != RESET_CLOCKS):
-            m.d.start += wait.eq(wait + 1)
-        m.d.start += reset.eq(wait != RESET_CLOCKS)
-        m.d.comb += ResetSignal("sync").eq(reset)
-        return m
-
-
 class FromPll(Elaboratable):
-    """Drives the domain `sync` from the crystal through the PLL; reset until it locks, and `RESET_CLOCKS` longer."""
+    """Drives the domain `sync` from the crystal through the PLL, see `hw.boards.clock.Reset`."""
 
     def __init__(self, settings: Mapping[str, int]) -> None:
         self.settings = settings
@@ -114,12 +88,12 @@ class FromPll(Elaboratable):
             o_PLLOUTGLOBAL=clock,
             o_LOCK=locked,
         )
-        m.submodules.reset = _Reset(clock, locked)
+        m.submodules.reset = Reset(clock, locked)
         return m
 
 
 class FromCrystal(Elaboratable):
-    """Drives the domain `sync` from the crystal, or from a flip-flop that halves it; reset for `RESET_CLOCKS`."""
+    """Drives the domain `sync` from the crystal, or from a flip-flop that halves it, see `hw.boards.clock.Reset`."""
 
     def __init__(self, *, halved: bool) -> None:
         self.halved = halved
@@ -135,7 +109,7 @@ class FromCrystal(Elaboratable):
             m.d.comb += ClockSignal("crystal").eq(pin.i)
             m.d.crystal += half.eq(~half)
             m.submodules.net = Instance("SB_GB", i_USER_SIGNAL_TO_GLOBAL_BUFFER=half, o_GLOBAL_BUFFER_OUTPUT=clock)
-        m.submodules.reset = _Reset(clock, Signal(init=1))
+        m.submodules.reset = Reset(clock, Signal(init=1))
         return m
 
 
@@ -149,6 +123,7 @@ BOARD: Final = Board(
         Clock(REFERENCE_HZ, "crystal 12 MHz", lambda: FromCrystal(halved=False)),
         Clock(PLL_HZ, f"PLL {' '.join(f'{name}={value}' for name, value in PLL.items())}", lambda: FromPll(PLL)),
     ),
+    room=Room(multipliers=8, block_rams=26, shapes=((16, 256), (8, 512), (4, 1024), (2, 2048))),
     pause=("button", 0),
     alive=("led_g", 0),
     fault=("led_r", 0),

@@ -5,6 +5,7 @@ from typing import Any, Final
 from amaranth.hdl import ClockDomain, Elaboratable, Module
 from amaranth.lib import io
 
+from hw.array import Array
 from hw.boards import uart
 from hw.boards.banks import banks
 from hw.boards.board import Board, Clock
@@ -37,6 +38,8 @@ class Top(Elaboratable):
         `pmod` or `uart`.
     rate : int
         Frames a second.
+    array : Array, optional
+        For networks, in a profile with one.
 
     Attributes
     ----------
@@ -51,7 +54,17 @@ class Top(Elaboratable):
         them, or frames so slowly that recording has not ended when a parameter set comes.
     """
 
-    def __init__(self, board: Board, clock: Clock, config: CodecConfig, *, source: str, output: str, rate: int) -> None:
+    def __init__(
+        self,
+        board: Board,
+        clock: Clock,
+        config: CodecConfig,
+        *,
+        source: str,
+        output: str,
+        rate: int,
+        array: Array | None = None,
+    ) -> None:
         if source == "pmod" and config.width > ADC_PINS:
             raise ConfigError(f"width: {config.width} bits exceed the {ADC_PINS} ADC pins; give at most {ADC_PINS}")
         self.board = board
@@ -63,11 +76,13 @@ class Top(Elaboratable):
         self.rate = self._pattern_rate(rate) if source == "pattern" else rate
         self.banks = banks(config, self.rate, clock.hz)
         self.frame_clocks = round(clock.hz / self.rate)
-        self.core = Core(config, banks=self.banks, frame_clocks=self.frame_clocks)
-        if self.core.spacing * config.channels * self.rate > clock.hz:
+        more = {} if array is None else array.chain
+        self.core = Core(config, banks=self.banks, frame_clocks=self.frame_clocks, **more)
+        least = self.core.frame_least
+        if least * self.rate > clock.hz:
             raise ConfigError(
-                f"rate: {config.channels} channels at {self.rate} Hz leave less than the {self.core.spacing} clocks "
-                f"that a sample needs at {clock.mhz:g} MHz; give less"
+                f"rate: {config.channels} channels at {self.rate} Hz leave less than the {least} clocks that a frame "
+                f"needs at {clock.mhz:g} MHz; give less"
             )
         if self.core.parameterised:
             self._check_lead_in()

@@ -11,8 +11,14 @@ ARCHIVE_KEY_SAMPLES: Final = 1 << 18  # between key packets, at least: to enter 
 ARCHIVE_PACKET_SAMPLES: Final = 1 << 20  # bounds the memory of one packet; still 0.003 % of headers
 LIVE_LATENCY: Final = 1e-3  # seconds from a sample's acceptance to its packet's last byte
 CODER_CLOCKS: Final = 4  # from a sample to the next one of the same lane, at least, in the gates
+ARRAY_FRAMES: Final = 2  # frame times from a sample to its residual, at most, in gates with an array for networks
 LINK_BYTES: Final = 20_250_000  # a second: one byte a clock at 20.25 MHz
 PIPELINE_CLOCKS: Final = 64  # from the last sample of a packet to its first byte, and between its lanes, at most
+
+
+def has_array(profile: str) -> bool:
+    """Whether the gates of a profile have an array for networks."""
+    return "network" in find_profile(profile).stages
 
 
 def archive(profile: str, channels: int, width: int, rate: int = DEFAULT_RATE) -> CodecConfig:
@@ -37,10 +43,11 @@ def archive(profile: str, channels: int, width: int, rate: int = DEFAULT_RATE) -
 def worst_latency(config: CodecConfig, rate: int = DEFAULT_RATE, link: int = LINK_BYTES, banks: int = 2) -> float:
     """Seconds from acceptance of a packet's first sample to its last byte, by arithmetic, whatever the samples are.
 
-    The packet fills for `packet_frames / rate`. Then it drains at `link` bytes a second, one a clock, in the worst
-    case stored raw. With less than two clocks a sample, words that are written meanwhile can hold reading up, a clock
-    each. If draining takes longer than filling, packets queue: all banks before it are drained first, and what finds
-    none free is dropped.
+    The packet fills for `packet_frames / rate`. In profiles with a network, which works on a frame when it has come,
+    the last samples are coded up to `ARRAY_FRAMES` frame times later. Then the packet drains at `link` bytes a second,
+    one a clock, in the worst case stored raw. With less than two clocks a sample, or behind a network, words that are
+    written meanwhile can hold reading up, a clock each. If draining takes longer than filling, packets queue: all banks
+    before it are drained first, and what finds none free is dropped.
 
     Parameters
     ----------
@@ -57,11 +64,12 @@ def worst_latency(config: CodecConfig, rate: int = DEFAULT_RATE, link: int = LIN
     peers, links = len(config.peers), packet.links_bytes(config.links)
     overhead = packet.overhead_bytes(key=True, parameter_set=parameterised, peers=peers, links=links)
     clocks = overhead + config.raw_bytes(config.packet_frames)
-    if link < 2 * rate * config.channels:
+    late = ARRAY_FRAMES / rate if has_array(config.profile) else 0
+    if link < 2 * rate * config.channels or late:
         clocks += (banks - 1) * -(-config.raw_bytes(config.packet_frames) // 4)
     drain = (clocks + PIPELINE_CLOCKS) / link
     wait = fill if drain <= fill else max(fill, (banks - 1) * drain)
-    return wait + drain
+    return wait + late + drain
 
 
 def live(
@@ -96,6 +104,7 @@ def live(
     while frames > 1 and worst_latency(of(frames), rate, link) >= LIVE_LATENCY:
         frames -= 1
     if worst_latency(of(frames), rate, link) >= LIVE_LATENCY:
-        mend = "use fewer channels" if LIVE_LATENCY * rate > 1 else "a frame alone takes longer; leave it out"
+        fewest = 1 + ARRAY_FRAMES * has_array(profile)
+        mend = "use fewer channels" if LIVE_LATENCY * rate > fewest else "a frame alone takes longer; leave it out"
         raise ConfigError(f"live: {channels} channels at {rate} Hz cannot stay below {LIVE_LATENCY * 1e3:g} ms; {mend}")
     return of(frames)
