@@ -165,17 +165,22 @@ class Geometry:
                 "via": Shape.cast(Via),
                 "load": Shape.cast(Load),
                 "ones": ONES_BITS,  # of a feature: saturated to 2**ones - 1 either way
+                "end": 1,  # of the pass: on with the next slot, or with the next pass
+                "wait": 1,  # with `end`: the next pass waits until the results are there
+                "stop": 1,  # with `end`: there is none
                 "wide": 1,  # one coefficient, of the first multiplier
                 "gain": 1,  # the coefficient is the gain
                 "first": 1,  # sums begin
                 "last": 1,  # sums are complete, and so many multipliers' as there are results are taken
                 "result": range(self.results),
-                "end": 1,  # of the pass: on with the next slot, or with the next pass
-                "wait": 1,  # with `end`: the next pass waits until the results are there
-                "stop": 1,  # with `end`: there is none
                 "weights": max(WIDE_BITS, self.multipliers * WEIGHT_BITS),
             }
         )
+
+    @property
+    def late_bits(self) -> int:
+        """Bits of a step's word, the uppermost, that are needed for its multiplication only: from `wide` on."""
+        return self.step.size - self.step["wide"].offset
 
     @property
     def result(self) -> data.StructLayout:

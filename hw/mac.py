@@ -27,7 +27,8 @@ from hw.multiplier import Multiplier
 from model.spec.network import OUTPUT
 from model.spec.wavelet import UNIT_BITS
 
-LATENCY: Final = 6  # clocks from a step at `step` to its sums
+FACTOR: Final = 4  # clocks from a step at `step` to its coefficients at `factor`
+LATENCY: Final = FACTOR + 2  # clocks from a step at `step` to its sums
 RESULT_LATENCY: Final = 4  # from a result at `result` to the clock in which it is written
 
 
@@ -39,13 +40,16 @@ def sample_layout(geometry: Geometry) -> data.StructLayout:
 
 
 def control_layout(geometry: Geometry) -> data.StructLayout:
-    """A step, with the field that it reads and its slot."""
-    step = geometry.step
-    names = ("source", "via", "load", "ones", "wide", "gain", "first", "last", "weights")
-    members = {name: step[name].shape for name in names}
+    """What a step reads, with the field and its slot."""
+    members = {name: geometry.step[name].shape for name in ("source", "via", "load", "ones")}
     return data.StructLayout(
-        {"field": geometry.field_bits, "slot": geometry.slot_bits, "zero": 1, "bank": 1, "odd": 1, **members}
+        {"field": geometry.field_bits, "slot": geometry.slot_bits, "zero": 1, "bank": 1, **members}
     )
+
+
+def factor_layout(geometry: Geometry) -> data.StructLayout:
+    """What a step multiplies by."""
+    return data.StructLayout({name: geometry.step[name].shape for name in ("wide", "gain", "first", "last", "weights")})
 
 
 def drain_layout(geometry: Geometry) -> data.StructLayout:
@@ -66,7 +70,9 @@ class Mac(wiring.Component):
     Members
     -------
     step : In, `control_layout`
-        A step a clock; steps that do nothing neither load nor are `last`.
+        A step a clock; one that does nothing loads nothing.
+    factor : In, `factor_layout`
+        The same step `FACTOR` clocks later; one that does nothing is not `last`.
     drain : In, `drain_layout`
         Results: the first `LATENCY` clocks behind the step that is `last`, then one a clock.
     put : In
@@ -98,6 +104,7 @@ class Mac(wiring.Component):
         super().__init__(
             {
                 "step": In(control_layout(geometry)),
+                "factor": In(factor_layout(geometry)),
                 "drain": In(drain_layout(geometry)),
                 "put": In(data.StructLayout({"write": 1, "bank": 1, "slot": slot, "sample": sample_layout(geometry)})),
                 "get": In(data.StructLayout({"bank": 1, "slot": slot})),
@@ -110,12 +117,11 @@ class Mac(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        operand, gain, control = self._read(m)
-        sums = self._multiply(m, operand, gain, control)
-        self._results(m, sums, control)
+        operand, gain = self._read(m)
+        self._results(m, self._multiply(m, operand, gain))
         return m
 
-    def _read(self, m: Module) -> tuple[Signal, Signal, Any]:
+    def _read(self, m: Module) -> tuple[Signal, Signal]:
         """Clocks 1 to 4: the word, normalised if it is a feature; gain and pointer."""
         geometry, step = self.geometry, self.step
         m.submodules.memory = self.memory = table(WORD, geometry.depth)
@@ -174,16 +180,16 @@ class Mac(wiring.Component):
         feature = limited(m, shifted, step_3.ones)
         normal = (step_3.source == Source.FEATURE) | (step_3.source == Source.RELATIVE)
         m.d.sync += operand.eq(Mux(normal, feature, word_3))
-        step_4 = delayed(m, step_3)
 
         gain = Signal(WORD)
-        with m.If(step_4.load == Load.GAIN):
+        with m.If(delayed(m, step_3.load) == Load.GAIN):
             m.d.sync += gain.eq(operand)
-        return operand, gain, step_4
+        return operand, gain
 
-    def _multiply(self, m: Module, operand: Signal, gain: Signal, control: Any) -> list[Signal]:
+    def _multiply(self, m: Module, operand: Signal, gain: Signal) -> list[Signal]:
         """Clocks 5 and 6: products, and their sums; returned as they will be after clock 6."""
-        first, weights = delayed(m, control.first), control.weights
+        control, weights = self.factor, self.factor.weights
+        first = delayed(m, control.first)
         out = []
         for n in range(self.geometry.multipliers):
             own = weights[n * WEIGHT_BITS : (n + 1) * WEIGHT_BITS].as_signed()
@@ -207,11 +213,11 @@ class Mac(wiring.Component):
             out.append(now)
         return out
 
-    def _results(self, m: Module, sums: list[Signal], control: Any) -> None:
+    def _results(self, m: Module, sums: list[Signal]) -> None:
         """Sums wait in a line; one after the other is made a result and written."""
         geometry, drain = self.geometry, self.drain
         line = [Signal(SUM, name=f"line_{n}") for n in range(len(sums))]
-        with m.If(delayed(m, control.last)):
+        with m.If(delayed(m, self.factor.last)):
             m.d.sync += [place.eq(now) for place, now in zip(line, sums, strict=True)]
         with m.Else():
             m.d.sync += [place.eq(after) for place, after in pairwise(line)]

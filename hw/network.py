@@ -124,6 +124,7 @@ class Network(wiring.Component):
             m.submodules[f"core_{n}"] = core = Mac(geometry)
             m.d.comb += [
                 core.step.eq(sequencer.step),
+                core.factor.eq(sequencer.factor),
                 core.drain.eq(sequencer.drain),
                 core.put.write.eq(self.put.write & (self.put.place.core == n)),
                 core.put.bank.eq(self.put.place.bank),

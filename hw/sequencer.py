@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from hw.arithmetic import delayed
 from hw.geometry import Geometry, Load
 from hw.load import VALUE_BITS
-from hw.mac import LATENCY, control_layout, drain_layout
+from hw.mac import FACTOR, control_layout, drain_layout, factor_layout
 from hw.memory import table
 
 
@@ -19,27 +19,29 @@ def parts(width: int) -> int:
 
 
 class Microcode(wiring.Component):
-    """A memory of wide words, which is written 16 bits at a time, the lowest first.
+    """A memory of wide words, which is written 16 bits at a time, the lowest first, and read in two parts.
 
     Parameters
     ----------
     depth, width : int
+    late : int
+        Bits, the uppermost, that are read by an address of their own.
 
     Members
     -------
     address, enable : In
     data : Out
-        The word, one clock later.
+        The word, one clock later; its late bits are those of `late_address`.
     write, value : In
         The next part; with `begin`, the first one of the first word.
     """
 
-    def __init__(self, depth: int, width: int) -> None:
-        self.depth, self.width = depth, width
-        self.parts = parts(width)
+    def __init__(self, depth: int, width: int, late: int = 0) -> None:
+        self.depth, self.width, self.late = depth, width, late
         super().__init__(
             {
                 "address": In(range(depth)),
+                "late_address": In(range(depth)),
                 "enable": In(1, init=1),
                 "data": Out(width),
                 "begin": In(1),
@@ -50,25 +52,33 @@ class Microcode(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.memory = memory = table(self.width, self.depth)
-        write, read = memory.write_port(), memory.read_port()
-        m.d.comb += [read.addr.eq(self.address), read.en.eq(self.enable), self.data.eq(read.data)]
-
-        waiting = Signal(max(1, (self.parts - 1) * VALUE_BITS))  # parts before this one, the first lowest
-        part, at = Signal(range(self.parts)), Signal(range(self.depth + 1))
-        last = (part == self.parts - 1) & ~self.begin if self.parts > 1 else 1
-        at_now = Mux(self.begin, 0, at)
-        m.d.comb += [
-            write.addr.eq(at_now),
-            write.data.eq(Cat(waiting, self.value) if self.parts > 1 else self.value),
-            write.en.eq(self.write & last),
-        ]
+        number = parts(self.width)
+        part, at = Signal(range(number)), Signal(range(self.depth + 1))
+        part_now, at_now = Mux(self.begin, 0, part), Mux(self.begin, 0, at)
+        last = part_now == number - 1
         with m.If(self.write):
-            m.d.sync += [
-                at.eq(at_now + last),
-                part.eq(Mux(last, 0, Mux(self.begin, 0, part) + 1)),
-                waiting.eq(Cat(waiting, self.value)[VALUE_BITS:]),
-            ]
+            m.d.sync += [at.eq(at_now + last), part.eq(Mux(last, 0, part_now + 1))]
+
+        # A memory for each part that is loaded, and two for the one in which late bits begin.
+        split = self.width - self.late
+        for n in range(number):
+            begin, end = n * VALUE_BITS, min((n + 1) * VALUE_BITS, self.width)
+            for kind, low, high, address, enable in (
+                ("early", begin, min(end, split), self.address, self.enable),
+                ("late", max(begin, split), end, self.late_address, 1),
+            ):
+                if low >= high:
+                    continue
+                m.submodules[f"{kind}_{n}"] = memory = table(high - low, self.depth)
+                write, read = memory.write_port(), memory.read_port()
+                m.d.comb += [
+                    write.addr.eq(at_now),
+                    write.data.eq(self.value[low - begin :]),
+                    write.en.eq(self.write & (part_now == n)),
+                    read.addr.eq(address),
+                    read.en.eq(enable),
+                    self.data[low:high].eq(read.data),
+                ]
         return m
 
 
@@ -90,6 +100,7 @@ class Sequencer(wiring.Component):
     done : Out
         All results of the program are written.
     step : Out, `hw.mac.control_layout`
+    factor : Out, `hw.mac.factor_layout`
     drain : Out, `hw.mac.drain_layout`
     steps, results : In
         A part of a word of microcode to be written; `begin` with the first one.
@@ -107,6 +118,7 @@ class Sequencer(wiring.Component):
                 **dict.fromkeys(("start", "key", "bank"), In(1)),
                 "done": Out(1),
                 "step": Out(control_layout(geometry)),
+                "factor": Out(factor_layout(geometry)),
                 "drain": Out(drain_layout(geometry)),
                 "steps": In(part),
                 "results": In(part),
@@ -116,7 +128,7 @@ class Sequencer(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         geometry, form = self.geometry, self.geometry.step
-        m.submodules.steps = steps = Microcode(geometry.steps, form.size)
+        m.submodules.steps = steps = Microcode(geometry.steps, form.size, geometry.late_bits)
         m.submodules.results = results = Microcode(geometry.results, geometry.result.size)
         for memory, port in ((steps, self.steps), (results, self.results)):
             m.d.comb += [memory.write.eq(port.write), memory.begin.eq(port.begin), memory.value.eq(port.value)]
@@ -162,11 +174,20 @@ class Sequencer(wiring.Component):
                             m.d.comb += self.done.eq(1)
                         m.next = "RUN" if state == "WAIT" else "IDLE"
 
-        # The step with its field goes to the cores.
+        self._issue(m, word, slot, valid, frame, age, bank)
+        late = self._factor(m, steps, word, at, slot, valid)
+        self._drain(m, results, delayed(m, self.factor.last), late, frame, bank)
+        return m
+
+    def _issue(
+        self, m: Module, word: Any, slot: Signal, valid: Signal, frame: Signal, age: Signal, bank: Signal
+    ) -> None:
+        """The step with its field goes to the cores."""
+        geometry = self.geometry
         ring = Signal(geometry.field_bits)
         m.d.comb += ring.eq((frame - word.lag) & Cat(word.size > n for n in range(geometry.field_bits)))
         out = Signal(control_layout(geometry))
-        for name in ("source", "via", "ones", "wide", "gain", "first", "weights"):
+        for name in ("source", "via", "ones"):
             m.d.sync += getattr(out, name).eq(getattr(word, name))
         m.d.sync += [
             out.field.eq(word.base | ring),
@@ -174,25 +195,35 @@ class Sequencer(wiring.Component):
             out.zero.eq((word.lag + word.late) > age),
             out.bank.eq(bank),
             out.load.eq(Mux(valid, word.load, Load.NOTHING)),
-            out.last.eq(valid & word.last),
         ]
         m.d.comb += self.step.eq(out)
-        self._drain(m, results, delayed(m, word.result), out, frame, bank)
-        return m
 
-    def _drain(self, m: Module, results: Microcode, result: Signal, step: Any, frame: Signal, bank: Signal) -> None:
-        """Results, from when the sums are complete."""
+    def _factor(self, m: Module, steps: Microcode, word: Any, at: Signal, slot: Signal, valid: Signal) -> Any:
+        """What the cores need for the multiplication is read when they do; returns where the results of a sum begin that
+        is complete, and its slot.
+        """
         geometry = self.geometry
-        begin = data.StructLayout({"last": 1, "result": range(geometry.results), "slot": geometry.slot_bits})
-        complete = Signal(begin)
-        m.d.comb += [complete.last.eq(step.last), complete.result.eq(result), complete.slot.eq(step.slot)]
-        for _ in range(LATENCY - 1):
-            complete = delayed(m, complete)
+        late = Signal(data.StructLayout({"at": range(geometry.steps), "slot": geometry.slot_bits, "valid": 1}))
+        m.d.comb += [late.at.eq(at), late.slot.eq(slot), late.valid.eq(valid)]
+        for _ in range(FACTOR - 1):
+            late = delayed(m, late)
+        m.d.comb += steps.late_address.eq(late.at)
+        late = delayed(m, late)
+        factor = self.factor
+        m.d.sync += [getattr(factor, name).eq(getattr(word, name)) for name in ("wide", "gain", "first", "weights")]
+        m.d.sync += factor.last.eq(late.valid & word.last)
+        complete = Signal(data.StructLayout({"result": range(geometry.results), "slot": geometry.slot_bits}))
+        m.d.sync += [complete.result.eq(word.result), complete.slot.eq(late.slot)]
+        return delayed(m, complete)
+
+    def _drain(self, m: Module, results: Microcode, last: Signal, complete: Any, frame: Signal, bank: Signal) -> None:
+        """Results, from the clock on in which the sums are complete."""
+        geometry = self.geometry
         valid, at, slot = Signal(), Signal(range(geometry.results)), Signal(geometry.slot_bits)
         word = Signal(geometry.result)
-        m.d.comb += [word.eq(results.data), results.address.eq(Mux(complete.last, complete.result, at + 1))]
-        m.d.sync += [at.eq(results.address), valid.eq(complete.last | (valid & word.more))]
-        with m.If(complete.last):
+        m.d.comb += [word.eq(results.data), results.address.eq(Mux(last, complete.result, at + 1))]
+        m.d.sync += [at.eq(results.address), valid.eq(last | (valid & word.more))]
+        with m.If(last):
             m.d.sync += slot.eq(complete.slot)
         out = self.drain
         m.d.comb += [
