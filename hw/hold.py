@@ -77,8 +77,8 @@ class Hold(wiring.Component):
 
     BEFORE = 2
     BETWEEN = 2
-    LATENCY = Network.GET_LATENCY + 1
-    PAUSE = Network.GET_LATENCY + 1
+    LATENCY = Network.GET_LATENCY + 2
+    PAUSE = Network.GET_LATENCY + 2
 
     def __init__(self, config: CodecConfig, geometry: Geometry, token: data.StructLayout) -> None:
         self.config = config
@@ -215,9 +215,9 @@ class Hold(wiring.Component):
         m.d.sync += [bank.eq(bank_now), whole.eq(whole_now)]
         m.submodules.places = places = Places(self.geometry)
         m.d.comb += [places.begin.eq(begins), places.step.eq(may & marks.sample)]
-        m.d.comb += [self.get.bank.eq(bank_now), self.get.core.eq(places.core), self.get.slot.eq(places.slot)]
+        m.d.sync += [self.get.bank.eq(bank_now), self.get.core.eq(places.core), self.get.slot.eq(places.slot)]
         valid, token = may, head
-        for _ in range(Network.GET_LATENCY):
+        for _ in range(1 + Network.GET_LATENCY):
             valid, token = delayed(m, valid), delayed(m, token)
         m.d.comb += [self.o.valid.eq(valid), self.o.payload.token.eq(token), self.o.payload.outputs.eq(self.outputs)]
         m.d.comb += self.idle.eq(~queue.there & ~queue.waits & ~self.busy & self.counted & ~valid)
