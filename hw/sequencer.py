@@ -199,8 +199,9 @@ class Sequencer(wiring.Component):
         m.d.comb += self.step.eq(out)
 
     def _factor(self, m: Module, steps: Microcode, word: Any, at: Signal, slot: Signal, valid: Signal) -> Any:
-        """What the cores need for the multiplication is read when they do; returns where the results of a sum begin that
-        is complete, and its slot.
+        """What the cores need for the multiplication is read when they do.
+
+        Returns where the results of a sum begin that is complete, and its slot.
         """
         geometry = self.geometry
         late = Signal(data.StructLayout({"at": range(geometry.steps), "slot": geometry.slot_bits, "valid": 1}))
