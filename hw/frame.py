@@ -203,7 +203,7 @@ class Frame(wiring.Component):
         if channels < self.depth:
             history = Signal(self.depth - 1)
             m.d.sync += history.eq(Cat(used, history))
-            m.d.comb += overrun.eq(used & (self.full | sum(history[n] for n in range(self.depth - 1)) >= channels))
+            m.d.comb += overrun.eq(used & (self.full | (sum(history[n] for n in range(self.depth - 1)) >= channels)))
         return overrun
 
     @staticmethod
