@@ -1,6 +1,7 @@
 """A parameter set's way to a board: the command that writes the bytes, and the receiver that makes words of them."""
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -11,9 +12,12 @@ import pytest
 from amaranth.lib.io import SimulationPort
 from amaranth.sim import Simulator
 
-from hw import image
+from hw import image, neural
+from hw.array import ENDLESS, choose
 from hw.boards.image import BEGIN, LEAD, LEAD_IN, ImageReceiver, message
 from model.spec import calibrated, shipped
+from model.spec.config import CodecConfig
+from model.spec.packet import Link
 
 DIVISOR = 4
 BYTE_CLOCKS = 10 * DIVISOR
@@ -167,3 +171,79 @@ def test_what_cannot_be_sent_gives_one_line_and_no_file(
 def test_help_tells_how_to_send(capsys: pytest.CaptureFixture[str]) -> None:
     assert image.run(["--help"]) == 0
     assert "cat image.bin > /dev/ttyUSB1" in capsys.readouterr().out
+
+
+# --- for gates with an array for networks
+
+
+def report(folder: Path, name: str = "spikey-slim", **changes: Any) -> Path:
+    """What a build of four channels on two cores leaves, as far as an image is made of it."""
+    sizes: dict[str, Any] = {"channels": 4, "width": 10, "frame_clocks": 1036, "cores": 2, "multipliers": 4}
+    array = choose(shipped.named(name), name, **sizes, room=ENDLESS, linked=True)
+    config = CodecConfig("spikey", 4, 10, 17, 100)
+    shape = {**vars(config), "peers": False, "links": True, "frame_clocks": 1036, **changes}
+    folder.mkdir(exist_ok=True)
+    (folder / "report.json").write_text(json.dumps({"configuration": shape, "array": array.describe()}))
+    return folder
+
+
+@pytest.mark.parametrize("links", ["", "1 90\n", "-1 100\n1 100\n0\n\n"])
+def test_an_image_for_a_build_is_made_for_its_array(tmp_path: Path, links: str) -> None:
+    build, out, file = report(tmp_path / "build"), tmp_path / "image.bin", tmp_path / "links.txt"
+    file.write_text(links if links.count("\n") == 4 else "0\n" + links + "0\n" * (3 - links.count("\n")))
+    asked = ["--links", str(file)] if links else []
+    assert image.run(["--build", str(build), *asked, "--out", str(out)]) == 0
+    made = image.Build.read(build / "report.json")
+    assert (made.geometry.cores, made.geometry.slots, made.set) == (2, 2, "spikey-slim")
+    own = {"": (), "1": ((), (Link(1, 90),), (), ())}.get(links[:1], ((Link(-1, 100),), (Link(1, 100),), (), ()))
+    words = neural.image(shipped.named("spikey-slim"), made.config, made.geometry, own, made.codes)
+    assert out.read_bytes() == message(words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["spikey-slim"], "--build: profile 'spikey' needs it; give the build that the board runs"),
+        (["--links", "links.txt"], "--links: they need --build"),
+        (["--build", "build", "--width", "10"], "--width: is not for a build with a network"),
+        (["--build", "build", "calibrated-even"], "SET: it is of profile 'calibrated', the build is of 'spikey'"),
+        (["--build", "build", "spikey"], "network: needs "),
+        (["--build", "large", "spikey-huffman"], "parameter table 'coder': 17, the gates have a Rice code"),
+        (["--build", "slow"], "SET: with these links it takes 2"),
+        (["--build", "alone", "--links", "links.txt"], "links: the gates are built for none"),
+        (["--build", "."], "--build: '.' has no report.json or spikey_core.json; give a folder that hw.build made"),
+        (["--build", "links.txt"], "--build: 'links.txt' cannot be read; give one that hw.build wrote"),
+        (["--build", "tiny"], "--build: 'tiny' is of profile 'tiny', without a network"),
+        (["--build", "bare"], "--build: 'bare/report.json' has no 'array'"),
+        (["--build", "build", "--links", "few.txt"], "'few.txt' has 3 lines, the build 4 channels; give each one"),
+        (["--build", "build", "--links", "odd.txt"], "'odd.txt', line 2: give pairs of distance and correlation"),
+        (["--build", "build", "--links", "words.txt"], "'words.txt', line 1: has something else than whole numbers"),
+        (["--build", "build", "--links", "far.txt"], "links: channel 2 has a partner 1 channels before it, which"),
+        (["--build", "build", "--links", "outside.txt"], "links: channel 0"),
+    ],
+)
+def test_a_set_or_links_that_do_not_fit_the_build_give_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    reason: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    report(tmp_path / "build")
+    report(tmp_path / "large", "spikey")
+    report(tmp_path / "slow", frame_clocks=200)
+    report(tmp_path / "alone", links=False)
+    for name, document in (
+        ("tiny", {"configuration": {"profile": "tiny"}, "array": None}),
+        ("bare", {"configuration": {}}),
+    ):
+        Path(name).mkdir()
+        (Path(name) / "report.json").write_text(json.dumps(document))
+    texts = {"links": "0\n1 90\n0\n0\n", "few": "0\n1 90\n0\n", "odd": "0\n1 90 1\n0\n0\n", "words": "one\n0\n0\n0\n"}
+    for name, text in {**texts, "far": "0\n0\n1 90\n0\n", "outside": "1 90\n0\n0\n0\n"}.items():
+        Path(f"{name}.txt").write_text(text)
+    assert image.run([*arguments, "--out", "image.bin"]) != 0
+    captured = capsys.readouterr()
+    assert captured.err.startswith("hw.image: error: ") and captured.err.count("\n") == 1
+    assert reason in captured.err and captured.out == "" and not Path("image.bin").exists()

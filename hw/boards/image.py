@@ -1,10 +1,10 @@
 """A parameter set on its way from the UART to the core.
 
-What is sent (`message`): `LEAD_IN` bytes `LEAD`, one byte `BEGIN`, and the words of `model.spec.calibrated.image`, the
-lower byte of each first. Recording is held from the first byte on; the lead-in lasts until the frame in progress has
-ended and the packets of the set before have left, so that a word that comes finds the core waiting for it. Recording
-goes on when the core has the whole set. The next message may come after a silence: a lost byte spoils its own message
-only, and the core's check finds it.
+What is sent (`message`): `LEAD_IN` bytes `LEAD`, one byte `BEGIN`, and the words of `model.spec.calibrated.image` or
+`hw.neural.image`, the lower byte of each first. Recording is held from the first byte on; the lead-in lasts until the
+frame in progress has ended and the packets of the set before have left, so that a word that comes finds the core
+waiting for it. Recording goes on when the core has the whole set. The next message may come after a silence: a lost
+byte spoils its own message only, and the core's check finds it.
 """
 
 from typing import Final
@@ -28,7 +28,7 @@ def message(image: np.ndarray, lead_in: int = LEAD_IN) -> bytes:
     Parameters
     ----------
     image : ndarray of uint16
-        `model.spec.calibrated.image`.
+        `model.spec.calibrated.image` or `hw.neural.image`.
     lead_in : int
         Bytes before it.
     """

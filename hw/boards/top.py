@@ -17,6 +17,7 @@ from hw.boards.uart import FRAME_BITS, UartTransmitter
 from hw.core import Core
 from model.spec import packet
 from model.spec.config import CodecConfig, ConfigError, find_profile
+from model.spec.operating import ARRAY_FRAMES, has_array
 
 SOURCES: Final = ("pattern", "pmod")
 OUTPUTS: Final = ("pmod", "uart")
@@ -104,9 +105,12 @@ class Top(Elaboratable):
         return min(rate, self.clock.hz * self.config.packet_frames // self._packet_clocks * 9 // 10)
 
     def _check_lead_in(self) -> None:
-        """Recording ends with the frame in progress, or when its missing end is noticed; then packets leave."""
+        """Recording ends with the frame in progress, or when its missing end is noticed; the array ends its frames, and
+        packets leave.
+        """
         lead_in = LEAD_IN * FRAME_BITS * self.divisor
-        if 2 * (self.frame_clocks + self._packet_clocks) > lead_in:
+        frames = 2 + ARRAY_FRAMES * has_array(self.config.profile)
+        if frames * self.frame_clocks + 2 * self._packet_clocks > lead_in:
             raise ConfigError(
                 f"rate: {self.rate} Hz are too slow for recording to end before a parameter set comes; give more"
             )
