@@ -105,7 +105,7 @@ def some_samples(seed: int, network: Network, width: int, frames: int, channels:
             size = int(random.integers(2, limit.bit_length() + 2))
             values = np.clip(random.normal(0, 1 << size >> 1, 2), -limit, limit).astype(int).tolist()
             exponent = int(np.clip(size + random.integers(-3, 4), 0, 15))
-            contexts = tuple(random.integers(-128, 128, network.contexts).tolist())
+            contexts = tuple(random.integers(-127, 128, network.contexts).tolist())
             row.append(Sample(*values, exponent, contexts))
         frames_of.append(row)
     return frames_of
