@@ -145,7 +145,7 @@ class Geometry:
     @property
     def drain(self) -> int:
         """Clocks from a step to the first one that can read the last of its results."""
-        return 11 + self.multipliers
+        return 10 + self.multipliers
 
     @property
     def words(self) -> tuple[int, ...]:
@@ -170,8 +170,7 @@ class Geometry:
                 "stop": 1,  # with `end`: there is none
                 "wide": 1,  # one coefficient, of the first multiplier
                 "gain": 1,  # the coefficient is the gain
-                "first": 1,  # sums begin
-                "last": 1,  # sums are complete, and so many multipliers' as there are results are taken
+                "last": 1,  # sums are complete, and so many multipliers' as there are results are taken; others begin
                 "result": range(self.results),
                 "weights": max(WIDE_BITS, self.multipliers * WEIGHT_BITS),
             }

@@ -29,7 +29,7 @@ from model.spec.wavelet import UNIT_BITS
 
 FACTOR: Final = 4  # clocks from a step at `step` to its coefficients at `factor`
 LATENCY: Final = FACTOR + 2  # clocks from a step at `step` to its sums
-RESULT_LATENCY: Final = 4  # from a result at `result` to the clock in which it is written
+RESULT_LATENCY: Final = 3  # from a result at `result` to the clock in which it is written
 
 
 def sample_layout(geometry: Geometry) -> data.StructLayout:
@@ -49,7 +49,8 @@ def control_layout(geometry: Geometry) -> data.StructLayout:
 
 def factor_layout(geometry: Geometry) -> data.StructLayout:
     """What a step multiplies by."""
-    return data.StructLayout({name: geometry.step[name].shape for name in ("wide", "gain", "first", "last", "weights")})
+    members = {name: geometry.step[name].shape for name in ("wide", "gain", "last", "weights")}
+    return data.StructLayout({"valid": 1, **members})
 
 
 def drain_layout(geometry: Geometry) -> data.StructLayout:
@@ -72,7 +73,7 @@ class Mac(wiring.Component):
     step : In, `control_layout`
         A step a clock; one that does nothing loads nothing.
     factor : In, `factor_layout`
-        The same step `FACTOR` clocks later; one that does nothing is not `last`.
+        The same step `FACTOR` clocks later. Sums begin with the first one that is `valid`, or behind one that is `last`.
     drain : In, `drain_layout`
         Results: the first `LATENCY` clocks behind the step that is `last`, then one a clock.
     put : In
@@ -189,7 +190,7 @@ class Mac(wiring.Component):
     def _multiply(self, m: Module, operand: Signal, gain: Signal) -> list[Signal]:
         """Clocks 5 and 6: products, and their sums; returned as they will be after clock 6."""
         control, weights = self.factor, self.factor.weights
-        first = delayed(m, control.first)
+        clear = delayed(m, control.last | ~control.valid)
         out = []
         for n in range(self.geometry.multipliers):
             own = weights[n * WEIGHT_BITS : (n + 1) * WEIGHT_BITS].as_signed()
@@ -207,9 +208,9 @@ class Mac(wiring.Component):
             m.d.comb += [
                 product.a.eq(operand),
                 product.b.eq(coefficient),
-                now.eq(Mux(first, 0, total) + product.o),
+                now.eq(total + product.o),
             ]
-            m.d.sync += total.eq(now)
+            m.d.sync += total.eq(Mux(clear, 0, now))
             out.append(now)
         return out
 
@@ -222,32 +223,30 @@ class Mac(wiring.Component):
         with m.Else():
             m.d.sync += [place.eq(after) for place, after in pairwise(line)]
 
-        # Clock 1: bias. Clocks 2 and 3: shift. Clock 4: saturated; then written.
-        total, coarse, fine = Signal(SUM), Signal(SUM), Signal(SUM)
+        # Clock 1: bias. Clock 2: shift. Clock 3: saturated; then written.
+        total, shifted, value = Signal(SUM), Signal(SUM), Signal(WORD)
         drain_1 = delayed(m, drain)
-        drain_2, drain_3, value = delayed(m, drain_1), Signal(drain.shape()), Signal(WORD)
+        drain_2 = delayed(m, drain_1)
         m.d.sync += [
             total.eq(line[0] + drain.bias),
-            coarse.eq(total >> Cat(Const(0, 3), drain_1.shift[3:])),
-            fine.eq(coarse >> drain_2.shift[:3]),
-            drain_3.eq(drain_2),
-            value.eq(limited(m, fine, drain_3.ones, drain_3.floor == Floor.ZERO, drain_3.floor == Floor.FULL)),
+            shifted.eq(total >> drain_1.shift),
+            value.eq(limited(m, shifted, drain_2.ones, drain_2.floor == Floor.ZERO, drain_2.floor == Floor.FULL)),
         ]
-        drain_4 = delayed(m, drain_3)
+        drain_3 = delayed(m, drain_2)
 
         write, loading = self.memory.write_port(), self.load.write
         m.d.comb += [
-            write.addr.eq(Mux(loading, self.load.address, Cat(drain_4.slot, drain_4.field))),
+            write.addr.eq(Mux(loading, self.load.address, Cat(drain_3.slot, drain_3.field))),
             write.data.eq(Mux(loading, self.load.value.as_signed(), value)),
-            write.en.eq(loading | (drain_4.valid & (drain_4.output == 0))),
+            write.en.eq(loading | (drain_3.valid & (drain_3.output == 0))),
         ]
         for n in range(geometry.outputs):
             m.submodules[f"output_{n}"] = found = table(signed(OUTPUT.width), 2 << geometry.slot_bits)
             keep, recall = found.write_port(), found.read_port()
             m.d.comb += [
-                keep.addr.eq(Cat(drain_4.slot, drain_4.bank)),
+                keep.addr.eq(Cat(drain_3.slot, drain_3.bank)),
                 keep.data.eq(value),
-                keep.en.eq(drain_4.valid & (drain_4.output == n + 1)),
+                keep.en.eq(drain_3.valid & (drain_3.output == n + 1)),
                 recall.addr.eq(Cat(self.get.slot, self.get.bank)),
                 self.outputs[n].eq(recall.data),
             ]

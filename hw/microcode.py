@@ -155,7 +155,6 @@ class Program:
                     "end": int(end),
                     "wait": int(end and waits),
                     "stop": int(end and number + 1 == len(self.passes)),
-                    "first": int(step.first),
                     "last": int(bool(step.results)),
                     "result": at if step.results else 0,
                 }

@@ -211,8 +211,8 @@ class Sequencer(wiring.Component):
         m.d.comb += steps.late_address.eq(late.at)
         late = delayed(m, late)
         factor = self.factor
-        m.d.sync += [getattr(factor, name).eq(getattr(word, name)) for name in ("wide", "gain", "first", "weights")]
-        m.d.sync += factor.last.eq(late.valid & word.last)
+        m.d.sync += [getattr(factor, name).eq(getattr(word, name)) for name in ("wide", "gain", "weights")]
+        m.d.sync += [factor.last.eq(late.valid & word.last), factor.valid.eq(late.valid)]
         complete = Signal(data.StructLayout({"result": range(geometry.results), "slot": geometry.slot_bits}))
         m.d.sync += [complete.result.eq(word.result), complete.slot.eq(late.slot)]
         return delayed(m, complete)

@@ -123,12 +123,12 @@ class Machine:
                 weights[0] = signed(step["weights"] & mask(WIDE_BITS), WIDE_BITS)
             if step["gain"]:
                 weights[0] = core.gain
-            before = [0] * len(weights) if step["first"] else core.sums
-            core.sums = [old + weight * word for old, weight in zip(before, weights, strict=True)]
+            core.sums = [old + weight * word for old, weight in zip(core.sums, weights, strict=True)]
             if step["load"] == Load.GAIN:
                 core.gain = word
             if step["last"]:
                 counts.add(self._finish(clock, core, step, slot, channel if there else -1, number))
+                core.sums = [0] * len(weights)
         if step["last"]:
             assert clock >= self.free, f"clock {clock}: results meet those before them"
             (count,) = counts

@@ -53,7 +53,7 @@ class Bench:
 
     def add(self, expected: int, drain: dict[str, Any], **step: Any) -> None:
         """A step with a result."""
-        self.steps.append({"first": 1, "last": 1, **step})
+        self.steps.append({"last": 1, **step})
         drain = {"ones": 15, "floor": Floor.FULL, **drain}
         self.drains.append({"valid": 1, "field": len(self.words) + len(self.expected), **drain})
         self.expected.append(expected)
@@ -61,7 +61,7 @@ class Bench:
     def run(self) -> None:
         dut, late = Mac(self.geometry), set(factor_layout(self.geometry).members)
         read = [{name: value for name, value in step.items() if name not in late} for step in self.steps]
-        factors = [{name: value for name, value in step.items() if name in late} for step in self.steps]
+        factors = [{"valid": 1} | {name: step[name] for name in late & step.keys()} for step in self.steps]
         drains = [drain or {} for drain in self.drains]
 
         async def play(ctx: Any) -> None:
