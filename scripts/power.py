@@ -23,13 +23,14 @@ import numpy as np
 from amaranth.back import rtlil
 
 from hw import asic, power
+from hw.geometry import Geometry
 from hw.tools import ToolError
 from model.bench import stream
 from model.codec.compressor import encode
 from model.formats.codes import LATTICE_WIDTH
 from model.recordings import default_recordings, wav_files
 from model.spec import operating
-from model.spec.calibrated import image
+from model.spec.packet import Link
 from scripts.document import show
 from verif import toolchain
 from verif.activity import Watched
@@ -40,6 +41,7 @@ from verif.play import stimulus
 SKIPPED: Final = 30  # frames before counting begins
 COUNTED: Final = 60  # frames that count
 RESET: Final = 4  # clocks
+STRENGTH: Final = 64  # of links, 0.5
 OUTPUTS: Final = ("m_axis_tdata", "m_axis_tvalid")
 LOADING: Final = ("p_axis_tready", "loaded")  # more of them, of a core that takes a parameter set
 PATIENCE: Final = 100  # clocks that a word of a set may have to wait
@@ -52,22 +54,31 @@ class PowerError(ValueError):
 
 @dataclass(frozen=True)
 class Build:
-    """A core at an operating point, with a clock in Hz."""
+    """A core at an operating point, with a clock in Hz; of a neural profile, its array and the set that it runs."""
 
     profile: str
     channels: int
     clock: int
     rate: int = operating.DEFAULT_RATE
+    geometry: Geometry | None = None
+    shipped: str = ""
 
     @property
     def name(self) -> str:
         """How tables call it."""
-        return f"`{self.profile}`, {self.channels} channels, {self.clock / 1e6:g} MHz"
+        return f"`{self.shipped or self.profile}`, {self.channels} channels, {self.clock / 1e6:g} MHz"
+
+    @property
+    def on_ice40(self) -> bool:
+        """Whether it is a build for iCE40UP5K."""
+        return self.clock <= operating.LINK_BYTES
 
     @property
     def design(self) -> Design:
-        """Its design: live, the link as fast as the clock."""
-        return Design(operating.live(self.profile, self.channels, LATTICE_WIDTH, self.rate, link=self.clock))
+        """Its design: live, the link as fast as the clock; channels of a neural profile are linked in pairs."""
+        links = tuple((Link(2 * (n % 2) - 1, STRENGTH),) for n in range(self.channels)) if self.geometry else ()
+        config = operating.live(self.profile, self.channels, LATTICE_WIDTH, self.rate, self.clock, links=links)
+        return Design(config, geometry=self.geometry, named=self.shipped)
 
     @property
     def frame_clocks(self) -> int:
@@ -79,10 +90,15 @@ class Build:
         return milliwatts * 1e6 / (self.channels * self.rate)
 
 
-BUILDS: Final = tuple(
-    Build(profile, channels, clock)
-    for profile in ("calibrated", "tiny")
-    for channels, clock in ((1024, operating.LINK_BYTES), (256, 6_000_000))
+BUILDS: Final = (
+    *(
+        Build(profile, channels, clock)
+        for profile in ("calibrated", "tiny")
+        for channels, clock in ((1024, operating.LINK_BYTES), (256, 6_000_000))
+    ),
+    Build("spikey", 12, operating.LINK_BYTES, geometry=Geometry(5, 1, 12, 128, 128, 64, 4), shipped="spikey-slim"),
+    Build("spikey", 16, 62_500_000, geometry=Geometry(4, 1, 16, 256, 256, 64, 4)),
+    Build("full", 8, 50_000_000, geometry=Geometry(8, 1, 8, 1024, 256, 128, 4, 3, 2, residuals=True)),
 )
 
 
@@ -98,7 +114,7 @@ def prepare(watched: Watched, design: Design) -> None:
     if design.parameters is None:
         return
     ready, loaded = 9, 10
-    for number, value in enumerate(image(design.parameters, design.config.width).tolist()):
+    for number, value in enumerate(design.image(design.parameters).tolist()):
         offer = stimulus(netlist, 1, p_axis_tdata=value, p_axis_tvalid=1, p_axis_tuser=number == 0)
         if not any(bit(watched.play(offer, count=False), ready)[0] for _ in range(PATIENCE)):
             raise PowerError(f"the netlist does not take word {number} of the parameter set")
@@ -159,9 +175,12 @@ def watch(build: Build, cells: Cells, codes: np.ndarray) -> Watched:
 
 def measure(build: Build, codes: np.ndarray, liberty: Path) -> dict[str, Any]:
     """All figures of a build."""
-    on_ice40 = watch(build, ICE40, codes)
-    mhz, activity = build.clock / 1e6, on_ice40.activity
-    cells = library(liberty)
+    found: dict[str, Any] = {}
+    mhz, cells = build.clock / 1e6, library(liberty)
+    if build.on_ice40:
+        on_ice40 = watch(build, ICE40, codes)
+        found["ice40"] = power.estimate(on_ice40.netlist, on_ice40.activity, mhz)
+        found["ice40_memories"] = power.memories(on_ice40.netlist, on_ice40.activity)
     on_cells = watch(build, cells, codes)
     with tempfile.TemporaryDirectory() as work:
         mapped = asic.analyse(
@@ -172,11 +191,7 @@ def measure(build: Build, codes: np.ndarray, liberty: Path) -> dict[str, Any]:
             top=toolchain.TOP,
             clock_mhz=mhz,
         )
-    return {
-        "ice40": power.estimate(on_ice40.netlist, activity, mhz),
-        "ice40_memories": power.memories(on_ice40.netlist, activity),
-        "asic": mapped,
-    }
+    return {**found, "asic": mapped}
 
 
 ICE40_COLUMNS: Final = (
@@ -244,7 +259,7 @@ def report(found: dict[Build, dict[str, Any]], library_name: str, source: str, p
     blocks = [
         (f"{build.name}: {memory.kind}", memory.blocks, f"{memory.reads:.2f}", f"{memory.writes:.2f}")
         for build, one in found.items()
-        for memory in one["ice40_memories"]
+        for memory in one.get("ice40_memories", ())
     ]
     outside = [
         (
@@ -261,7 +276,7 @@ def report(found: dict[Build, dict[str, Any]], library_name: str, source: str, p
         (
             f"{power.METHOD}, without memories; {source}",
             ICE40_COLUMNS,
-            [ice40_row(build, one["ice40"]) for build, one in found.items()],
+            [ice40_row(build, one["ice40"]) for build, one in found.items() if "ice40" in one],
         ),
         (f"how often blocks are used, all together; {source}", BLOCK_COLUMNS, blocks),
         (f"{library_name}, pre-layout, without memories", ASIC_COLUMNS, [row for row, _ in pairs]),
@@ -276,25 +291,23 @@ def document(found: dict[Build, dict[str, Any]], library_name: str, source: str)
     """Every figure, for a JSON file."""
     builds = []
     for build, one in found.items():
-        total, mapped = one["ice40"].total, one["asic"]
-        builds.append(
-            {
-                **dataclasses.asdict(build),
-                "ice40": {
-                    "method": power.METHOD,
-                    **dataclasses.asdict(one["ice40"]),
-                    "total_mw": dataclasses.asdict(total),
-                    "memories_not_in_total": [dataclasses.asdict(memory) for memory in one["ice40_memories"]],
-                },
-                "asic": {
-                    "method": GATES,
-                    "library": library_name,
-                    **dataclasses.asdict(mapped),
-                    "total_w": mapped.power.total,
-                    "nanojoules_per_sample": build.nanojoules(mapped.power.total * 1e3),
-                },
+        mapped = one["asic"]
+        figures: dict[str, Any] = {**dataclasses.asdict(build), "name": build.name}
+        if "ice40" in one:
+            figures["ice40"] = {
+                "method": power.METHOD,
+                **dataclasses.asdict(one["ice40"]),
+                "total_mw": dataclasses.asdict(one["ice40"].total),
+                "memories_not_in_total": [dataclasses.asdict(memory) for memory in one["ice40_memories"]],
             }
-        )
+        figures["asic"] = {
+            "method": GATES,
+            "library": library_name,
+            **dataclasses.asdict(mapped),
+            "total_w": mapped.power.total,
+            "nanojoules_per_sample": build.nanojoules(mapped.power.total * 1e3),
+        }
+        builds.append(figures)
     return {"recordings": source, "skipped_frames": SKIPPED, "counted_frames": COUNTED, "builds": builds}
 
 
