@@ -76,7 +76,7 @@ class Hold(wiring.Component):
     """
 
     BEFORE = 2
-    BETWEEN = 2
+    BETWEEN = 1
     LATENCY = Network.GET_LATENCY + 2
     PAUSE = Network.GET_LATENCY + 2
 

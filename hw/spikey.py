@@ -30,13 +30,13 @@ class Spikey(NeuralChain):
 
     @property
     def frame_least(self) -> int:
-        return max(self.clocks + Hold.BETWEEN, Wavelet.DEPTH)
+        return max(self.clocks + Hold.BETWEEN, Wavelet.DEPTH, self.config.channels)
 
     @property
     def latency(self) -> int:
         coder = Huffman.LATENCY if self.codes[0] else Rice.LATENCY
         before = Frame.LATENCY + Wavelet.LATENCY + Hold.BEFORE + self.clocks
-        return before + Hold.LATENCY + self.config.channels + Expect.LATENCY + coder + Packet.LATENCY
+        return before + Hold.LATENCY + self.config.channels - 1 + Expect.LATENCY + coder + Packet.LATENCY
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
