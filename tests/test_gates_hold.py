@@ -216,7 +216,7 @@ def test_every_token_meets_the_outputs_of_its_frame(case: str) -> None:
     channels, geometry, packet, frame_clocks, slow = CASES[case]
     config = CodecConfig("spikey", channels, 10, packet_frames=packet, key_interval=2)
     bench = Bench(config, geometry, channels, slow, frame_clocks)
-    bench.run(some_inputs(channels, channels, 6000, slow), 600)
+    bench.run(some_inputs(channels, channels, 5000, slow), 600)
     bench.check()
     assert bench.idle > bench.clocks["left"][-1]
 
