@@ -9,7 +9,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.arithmetic import bit_length, delayed, round_half_up
+from hw.arithmetic import bit_length, delayed
 from hw.frame import frame_layout
 from hw.load import Table, load_layout
 from hw.marks import MARKS
@@ -69,7 +69,8 @@ class Wavelet(wiring.Component):
 
     Latency
     -------
-    `LATENCY` clocks. A channel may return after `DEPTH` clocks: its state is written in the last of them.
+    `LATENCY` clocks; what comes out is not registered. A channel may return after `DEPTH` clocks: its state is written
+    in the last of them.
 
     Throughput
     ----------
@@ -80,8 +81,8 @@ class Wavelet(wiring.Component):
     `model.codec.wavelet`: `follow_level`, `exponent`, `mantissa`
     """
 
-    LATENCY = 6
-    DEPTH = 6
+    LATENCY = 2
+    DEPTH = 3
 
     def __init__(self, config: CodecConfig) -> None:
         self.config = config
@@ -107,63 +108,54 @@ class Wavelet(wiring.Component):
             m.d.sync += opening.eq(self.load.value)
 
         # Clock 1: the state is read.
-        token = data.StructLayout({**frame_layout(config).members, "origin": code_number, "last": code_number})
-        valid, sample = delayed(m, self.i.valid), delayed(m, self.i.payload)
-        m.d.comb += ram.read.eq(self.i.payload.channel)
+        valid, sample, restart = delayed(m, self.i.valid), delayed(m, self.i.payload), Signal()
+        m.d.comb += [ram.read.eq(self.i.payload.channel), restart.eq(sample.marks.restart)]
 
-        # Clock 2: the difference to the last code, and how far the level falls without one; neither at a restart.
-        now, restart = Signal(token), sample.marks.restart
-        m.d.comb += [getattr(now, name).eq(getattr(sample, name)) for name in frame_layout(config).members]
+        # Clock 2: the level falls, and follows the difference to the last code; neither at a restart. Differences are
+        # whole steps of the level, so only the fall is rounded.
+        level, fallen, difference = Signal(level_number), Signal(level_number), Signal(width + 1)
+        steps = FRACTION + LEVEL_FRACTION - LEVEL_SHIFT
         m.d.comb += [
-            now.origin.eq(Mux(restart, sample.code, ram.data.origin)),
-            now.last.eq(Mux(restart, sample.code, ram.data.code)),
+            difference.eq(sample.code - ram.data.code),
+            fallen.eq(fall(ram.data.level)),
         ]
-        difference, level, fall = Signal(range(-(1 << width) + 1, 1 << width)), Signal(level_number), Signal()
-        m.d.sync += [
-            difference.eq(now.code - now.last),
-            level.eq(Mux(restart, opening, ram.data.level)),
-            fall.eq(~restart),
-        ]
-        valid_2, now_2, before_2 = delayed(m, valid), delayed(m, now), delayed(m, ram.data.exponent)
+        negative = difference[-1]
+        magnitude = difference[:-1] ^ negative.replicate(width)  # and one more if negative
+        followed = (Cat(1, fallen[steps:]) + Cat(negative, magnitude))[1:]
+        m.d.sync += level.eq(Mux(restart, opening, Cat(fallen[:steps], followed)))
+        now, valid_2, before = delayed(m, sample), delayed(m, valid), delayed(m, ram.data.exponent)
+        origin = delayed(m, Mux(restart, sample.code, ram.data.origin))
+        last = delayed(m, Mux(restart, sample.code, ram.data.code))
 
-        # Clock 3: its magnitude. Differences are whole steps of the level, so only the fall is rounded.
-        magnitude, fallen = Signal(width), Signal(level_number)
-        m.d.sync += [
-            magnitude.eq(Mux(difference < 0, -difference, difference)),
-            fallen.eq(level + Mux(fall, round_half_up(-level, LEVEL_SHIFT), 0)),
-        ]
-        valid_3, now_3, before_3 = delayed(m, valid_2), delayed(m, now_2), delayed(m, before_2)
-
-        # Clock 4: the level follows.
-        level_4 = Signal(level_number)
-        m.d.sync += level_4.eq(fallen + (magnitude << (FRACTION + LEVEL_FRACTION - LEVEL_SHIFT)))
-        valid_4, now_4, before_4 = delayed(m, valid_3), delayed(m, now_3), delayed(m, before_3)
-
-        # Clock 5: its exponent.
+        # The state is written, and what is left is derived from it.
         exponent = Signal(exponent_number)
-        m.d.sync += exponent.eq(bit_length(m, level_4[LEVEL_FRACTION:]))
-        level_5, valid_5, now_5, before_5 = (delayed(m, x) for x in (level_4, valid_4, now_4, before_4))
-
-        # Clock 6: the state is written, and what is left is derived from it.
+        m.d.comb += exponent.eq(bit_length(m, level[LEVEL_FRACTION:]))
         m.d.comb += [
-            ram.write.eq(now_5.channel),
-            ram.value.origin.eq(now_5.origin),
-            ram.value.code.eq(now_5.code),
-            ram.value.level.eq(level_5),
+            ram.write.eq(now.channel),
+            ram.value.origin.eq(origin),
+            ram.value.code.eq(now.code),
+            ram.value.level.eq(level),
             ram.value.exponent.eq(exponent),
-            ram.enable.eq(valid_5 & now_5.marks.sample),
+            ram.enable.eq(valid_2 & now.marks.sample),
         ]
         out = self.o.payload
-        m.d.sync += [getattr(out, name).eq(getattr(now_5, name)) for name in ("code", "channel", "marks", "origin")]
-        m.d.sync += [
-            self.o.valid.eq(valid_5),
-            out.last.eq((now_5.last - now_5.origin) << FRACTION),
-            out.before.eq(before_5),
-            out.signal.eq((now_5.code - now_5.origin) << FRACTION),
+        m.d.comb += [getattr(out, name).eq(getattr(now, name)) for name in ("code", "channel", "marks")]
+        m.d.comb += [
+            self.o.valid.eq(valid_2),
+            out.origin.eq(origin),
+            out.last.eq((last - origin) << FRACTION),
+            out.before.eq(before),
+            out.signal.eq((now.code - origin) << FRACTION),
             out.exponent.eq(exponent),
-            out.mantissa.eq(mantissa(level_5, exponent)),
+            out.mantissa.eq(mantissa(level, exponent)),
         ]
         return m
+
+
+def fall(level: Value) -> Value:
+    """The level of a channel that stands still: `level + round_half_up(-level, LEVEL_SHIFT)`, with one adder."""
+    stays = ~(level[LEVEL_SHIFT - 1] & level[: LEVEL_SHIFT - 1].any())
+    return (Cat(1, level) + Cat(stays, ~level[LEVEL_SHIFT:], Const(-1, LEVEL_SHIFT)))[1 : 1 + len(level)]
 
 
 def mantissa(level: Value, exponent: Value) -> Value:
