@@ -6,7 +6,7 @@ import numpy as np
 from model.spec.parameters import ParameterSet
 from verif import stimulus
 from verif.bench import LOADING_CLOCKS, Bench
-from verif.parameters import sets, slower
+from verif.parameters import foreign, known
 from verif.trace import Trace
 
 
@@ -18,6 +18,18 @@ def rest(bench: Bench) -> np.ndarray:
 def recorded(bench: Bench, packets: float) -> np.ndarray:
     """Words of so many packets."""
     return bench.frames(bench.codes(round(packets * bench.config.packet_frames)))
+
+
+def usual(bench: Bench) -> ParameterSet:
+    """The first of the sets that are known."""
+    return next(iter(known(bench.design).values()))
+
+
+def other(bench: Bench) -> ParameterSet:
+    """Another one."""
+    found = list(known(bench.design).values())
+    assert len(found) > 1, "no other set suits these gates"
+    return found[-1]
 
 
 def names(trace: Trace) -> list[int]:
@@ -45,7 +57,7 @@ async def only_later(bench: Bench, before: np.ndarray, later: ParameterSet) -> N
 async def nothing_without_a_set(dut) -> None:
     """Frames are numbered, and that is all."""
     bench = Bench(dut)
-    await only_later(bench, np.zeros(0, np.uint32), sets(bench.config.width)["even"])
+    await only_later(bench, np.zeros(0, np.uint32), usual(bench))
 
 
 @cocotb.test()
@@ -53,10 +65,10 @@ async def nothing_without_a_set(dut) -> None:
 async def half_a_set(dut, missing: int) -> None:
     """A set that lacks its last words, or one in the middle, is none."""
     bench = Bench(dut, missing)
-    whole = bench.image(sets(bench.config.width)["wild"])
+    whole = bench.image(other(bench))
     each = whole.reshape(-1, LOADING_CLOCKS)
     for words in (each[:-missing].ravel(), np.delete(each, missing, 0).ravel()):
-        await only_later(bench, words, sets(bench.config.width)["even"])
+        await only_later(bench, words, usual(bench))
 
 
 @cocotb.test()
@@ -64,18 +76,19 @@ async def half_a_set(dut, missing: int) -> None:
 async def a_damaged_set(dut, seed: int) -> None:
     """One bit that is wrong: in a table, in the name, in the check."""
     bench = Bench(dut, seed)
-    words = bench.image(sets(bench.config.width)["even"])
+    words = bench.image(usual(bench))
     each = words.reshape(-1, LOADING_CLOCKS)
     at = (0, 1, -1, -2, -5, int(bench.rng.integers(len(each))))[seed]
     each[at, 0] ^= 1 << int(bench.rng.integers(16))
-    await only_later(bench, words, sets(bench.config.width)["wild"])
+    await only_later(bench, words, other(bench))
 
 
 @cocotb.test()
 async def a_set_for_other_gates(dut) -> None:
-    """A whole set of other rates than those that the gates are built for is refused."""
+    """A whole set for other rates, sizes or numbers of links than those that the gates are built for is refused."""
     bench = Bench(dut)
-    await only_later(bench, bench.image(slower(bench.config.width)), sets(bench.config.width)["wild"])
+    for each in foreign(bench.design)[:: len(foreign(bench.design)) - 1 or 1]:
+        await only_later(bench, stimulus.parameters(each, LOADING_CLOCKS), other(bench))
 
 
 @cocotb.test()
@@ -83,8 +96,8 @@ async def a_set_for_other_gates(dut) -> None:
 async def another_set_between_recordings(dut, seed: int) -> None:
     """Every key packet names the set that it was coded with; a set may follow a set, or itself."""
     bench = Bench(dut, seed)
-    known = list(sets(bench.config.width).values())
-    order = [known[n] for n in bench.rng.permutation([*range(len(known)), *range(len(known))])]
+    every = list(known(bench.design).values())
+    order = [every[n] for n in bench.rng.permutation([*range(len(every)), *range(len(every))])]
     parts = [np.concatenate([bench.image(each), recorded(bench, 2.3), rest(bench)]) for each in order]
     trace, _ = await bench.check(stimulus.ready(np.concatenate(parts)), loaded=False)
     expected = [each.identifier for at, each in enumerate(order) if at == 0 or order[at - 1] is not each]
@@ -96,7 +109,7 @@ async def another_set_between_recordings(dut, seed: int) -> None:
 async def words_offered_while_it_records(dut, share: float) -> None:
     """Each waits until the frame has ended and all stages are at rest, and is none of a set that is whole: no harm."""
     bench = Bench(dut, int(1000 * share))
-    first, second = (sets(bench.config.width)[name] for name in ("even", "wild"))
+    first, second = usual(bench), other(bench)
     words = recorded(bench, 4)
     offered = bench.rng.random(len(words)) < share
     offered[: len(words) // 4] = False
@@ -111,7 +124,7 @@ async def words_offered_while_it_records(dut, share: float) -> None:
 async def a_host_that_waits(dut, seed: int) -> None:
     """The first word is offered within a frame and held until it is taken; the frame is recorded to its end."""
     bench = Bench(dut, seed)
-    first, second = (sets(bench.config.width)[name] for name in ("wild", "even"))
+    first, second = other(bench), usual(bench)
     words = recorded(bench, 3)
     offer = bench.image(second)[0] | np.uint32(stimulus.ENABLE)
     samples = stimulus.offered(words)
@@ -137,12 +150,12 @@ async def a_host_that_waits(dut, seed: int) -> None:
 async def reset_while_a_set_comes(dut, at: int) -> None:
     """What came before the reset is forgotten: the remaining words make no set, nor does a set outlive a reset."""
     bench = Bench(dut, at % 1000)
-    whole = bench.image(sets(bench.config.width)["wild"])
-    await bench.reset(sets(bench.config.width)["even"])
+    whole = bench.image(other(bench))
+    await bench.reset(usual(bench))
     await bench.player.play(whole[:at])
-    await only_later(bench, whole[at:], sets(bench.config.width)["wild"])
+    await only_later(bench, whole[at:], other(bench))
     await bench.player.play(whole)
-    await only_later(bench, np.zeros(0, np.uint32), sets(bench.config.width)["even"])
+    await only_later(bench, np.zeros(0, np.uint32), usual(bench))
 
 
 @cocotb.test()
@@ -150,24 +163,24 @@ async def reset_while_a_set_comes(dut, at: int) -> None:
 async def samples_while_a_set_comes(dut, pace: int) -> None:
     """A source that does not stop: its frames are numbered, and recording begins with a mark after the last word."""
     bench = Bench(dut, pace)
-    loading = bench.design.image(sets(bench.config.width)["wild"])
+    loading = bench.design.image(other(bench))
     each = bench.config.packet_frames * bench.config.channels * bench.design.calm_spacing
     words = recorded(bench, (len(loading) + 60) * pace / each)
     free = np.flatnonzero(words & np.uint32(stimulus.VALID) == 0)
     at = [int(free[0])]
     for _ in loading[1:]:
         at.append(int(free[np.searchsorted(free, at[-1] + pace)]))
-    words[at] = bench.image(sets(bench.config.width)["wild"]).reshape(-1, LOADING_CLOCKS)[:, 0]
+    words[at] = bench.image(other(bench)).reshape(-1, LOADING_CLOCKS)[:, 0]
     trace, _ = await bench.check(stimulus.ready(words), loaded=False)
     assert trace.packets()[0].packet.position > 0
-    assert names(trace) == [sets(bench.config.width)["wild"].identifier]
+    assert names(trace) == [other(bench).identifier]
 
 
 @cocotb.test()
 async def packets_that_wait_keep_their_set(dut) -> None:
     """With the sink stalled, packets are stored and another set is offered; they leave with the name of their own."""
     bench = Bench(dut)
-    first, second = (sets(bench.config.width)[name] for name in ("even", "wild"))
+    first, second = usual(bench), other(bench)
     loading = np.concatenate([np.repeat(bench.image(second)[:1], bench.design.drain_clocks), bench.image(second)])
     stalled = np.concatenate([bench.image(first), recorded(bench, bench.design.banks), rest(bench), loading])
     drained = np.concatenate([rest(bench), loading, recorded(bench, 2)])

@@ -11,11 +11,13 @@ import numpy as np
 from hw import neural
 from hw.core import Core
 from hw.geometry import Geometry
+from hw.hold import FRAMES
 from hw.turns import DEPTH, END_ROUNDS, SLOTS
 from model.formats.codes import LATTICE_WIDTH
 from model.spec import calibrated, operating, packet, shipped
 from model.spec.config import CodecConfig, find_profile
 from model.spec.parameters import ParameterSet
+from verif import networks
 
 NEURAL = ("spikey", "full")
 VARIABLE = "SPIKEY_DESIGN"  # carries a Design into the simulator's process
@@ -36,8 +38,8 @@ class Design:
         Of the array of a neural profile. Default: `hw.neural.default_geometry`.
     codes : (tables, symbols)
         Room for Huffman codes; (0, 0): a Rice code.
-    shipped : str
-        The shipped set that is loaded. Default: that of the profile for its width.
+    named : str
+        The set that is loaded, of a neural profile: one of `verif.networks`. Default: the shipped one for its width.
     """
 
     config: CodecConfig
@@ -45,20 +47,29 @@ class Design:
     frame_clocks: int = 0
     geometry: Geometry | None = None
     codes: tuple[int, int] = neural.NO_CODES
-    shipped: str = ""
+    named: str = ""
 
     def core(self) -> Core:
         """The core itself."""
-        more = {}
-        if self.config.profile in NEURAL:
-            program = neural.program_of(self.parameters, self.config.width, self.array, self.config.links)
-            more = {"geometry": self.array, "codes": self.codes, "clocks": program.clocks}
+        more = {"geometry": self.array, "codes": self.codes, "clocks": self.program_clocks} if self.neural else {}
         return Core(self.config, banks=self.banks, frame_clocks=self.frame_clocks, **more)
 
     @property
     def array(self) -> Geometry:
         """The array of a neural profile."""
         return self.geometry or neural.default_geometry(self.config)
+
+    @property
+    def neural(self) -> bool:
+        """Whether there is an array for networks."""
+        return self.config.profile in NEURAL
+
+    @property
+    def program_clocks(self) -> int:
+        """Clocks of a frame in the array of a neural profile."""
+        parameters = self.parameters
+        assert parameters is not None
+        return neural.program_of(parameters, self.config.width, self.array, self.config.links).clocks
 
     @property
     def parameterised(self) -> bool:
@@ -70,12 +81,18 @@ class Design:
         """The set that is loaded, of a parameterised profile."""
         if not self.parameterised:
             return None
-        if self.shipped:
-            return shipped.named(self.shipped)
+        if self.named:
+            return networks.find(self.config.profile, self.named)
         return shipped.default(self.config.profile, lattice=self.config.width == LATTICE_WIDTH)
 
     def image(self, parameters: ParameterSet) -> np.ndarray:
-        """Words that load a set, uint16, with the peers or links if the core knows some."""
+        """Words that load a set, uint16, with the peers or links if the core knows some.
+
+        Raises
+        ------
+        ConfigError
+            If it is no set for these gates.
+        """
         if self.config.profile == calibrated.PROFILE:
             return calibrated.image(parameters, self.config.width, self.config.peers or None)
         return neural.image(parameters, self.config, self.array, self.config.links, self.codes)
@@ -85,6 +102,11 @@ class Design:
         """Fewest clocks from one sample to the next at which no channel returns too early."""
         return self.core().spacing
 
+    @cached_property
+    def frame_least(self) -> int:
+        """Fewest clocks from one frame to the next."""
+        return self.core().frame_least
+
     def bound(self, rate: float, clocks: float) -> float:
         """Clocks from a packet's first sample to its last byte at most, at `rate` frames in so many clocks."""
         return operating.worst_latency(self.config, rate, clocks, self.banks) * clocks
@@ -93,7 +115,7 @@ class Design:
     def calm_spacing(self) -> int:
         """Clocks from one sample to the next at which even packets stored raw leave in time."""
         samples = self.config.packet_frames * self.config.channels
-        ends = END_ROUNDS * SLOTS if self.parameterised else 0
+        ends = END_ROUNDS * SLOTS if self.parameterised and not self.neural else 0
         return max(-(-(self.spacing * samples + ends) // samples), -(-self._packet_clocks // samples))
 
     @cached_property
@@ -110,6 +132,8 @@ class Design:
     def drain_clocks(self) -> int:
         """Clocks in which all that the core may hold has left it, if the output is ready."""
         waiting = DEPTH * SLOTS if self.parameterised else 0
+        if self.neural:
+            waiting = FRAMES * self.spacing * self.config.channels
         return self.banks * self._packet_clocks + waiting + 64
 
     def to_json(self) -> str:

@@ -17,6 +17,7 @@ from model.spec.config import CodecConfig
 from model.spec.parameters import ParameterSet
 from verif import stimulus
 from verif.design import Design
+from verif.networks import borne
 from verif.parameters import Loading, written
 from verif.trace import Trace
 
@@ -75,7 +76,8 @@ class Ledger:
             if each.parameters is not loaded:
                 loaded, position = each.parameters, each.position
                 later = {index - known[position] for index in drops}
-                law = Compressor(self.config, drops=later, parameters=loaded, position=position)
+                config = borne(self.config, loaded)
+                law = Compressor(config, drops=later, parameters=loaded, position=position)
             law.pause(each.position - position)
             packets += [*law.push(np.array(each.frames)), *law.close()]
             position = each.position + len(each.frames)

@@ -7,13 +7,16 @@ from functools import cache
 
 import numpy as np
 
+from hw import neural
+from hw.links import links_words
 from hw.lms import SHIFTS
 from hw.load import VALUE_BITS
-from model.spec import calibrate, shipped
+from model.spec import calibrate, huffman, packet, shipped
 from model.spec import range as range_spec
 from model.spec.calibrated import pack, unpack
+from model.spec.config import ConfigError
 from model.spec.parameters import ParameterSet
-from verif import stimulus
+from verif import networks, stimulus
 from verif.design import Design
 
 PROFILE = "calibrated"
@@ -41,10 +44,10 @@ def sets(width: int) -> dict[str, ParameterSet]:
         steps=np.array([np.linspace(-127, 127, step), np.linspace(-90, 127, step)]).astype(np.int64),
     )
     assert tuple(tables.shifts) == SHIFTS
-    found = {"even": even, "sharp": pack(sharp, width, even=True), "wild": pack(wild, width, even=False)}
+    found = {"even": even, "sharp": pack(sharp, width, even=True)}
     if width == 10:
         found["lattice"] = shipped.default(PROFILE, lattice=True)
-    return found
+    return {**found, "wild": pack(wild, width, even=False)}
 
 
 @cache
@@ -52,6 +55,53 @@ def slower(width: int) -> ParameterSet:
     """A whole set that the gates are not built for: other rates of features."""
     tables = unpack(shipped.default(PROFILE), width)
     return pack(replace(tables, shifts=tables.shifts + 1), width, even=True)
+
+
+@cache
+def known(design: Design) -> dict[str, ParameterSet]:
+    """Sets that the gates take, at the pace of the one that `design` names, which comes first."""
+    if not design.neural:
+        return sets(design.config.width)
+    config, own = design.config, design.parameters
+    assert own is not None
+    found = {"own": own}
+    for name in networks.SETS[config.profile]:
+        each = networks.find(config.profile, name)
+        try:
+            design.image(each)
+        except ConfigError:
+            continue
+        clocks = neural.program_of(each, config.width, design.array, config.links).clocks
+        if each != own and clocks <= design.program_clocks:
+            found[name] = each
+    return found
+
+
+@cache
+def foreign(design: Design) -> list[np.ndarray]:
+    """Images of whole sets that the gates must refuse, uint16."""
+    if not design.neural:
+        return [design.image(slower(design.config.width))]
+    whole, (tables, symbols) = design.image(design.parameters), design.codes
+    wrong = [(at, whole[at] + 1) for at in range(len(neural.geometry_words(design.array, design.codes)))]
+    if design.config.links:
+        behind = huffman.LEVELS + 2 * tables * symbols if tables else 0
+        at = len(whole) - CHECK_WORDS - behind - links_words(design.config)
+        wrong.append((at, packet.MOST_LINKS + 1))
+    return [sealed(np.concatenate([whole[:at], [value], whole[at + 1 :]])) for at, value in wrong]
+
+
+def sealed(words: np.ndarray) -> np.ndarray:
+    """`words` with the check that they should have, uint16."""
+    data = words[:-CHECK_WORDS].astype("<u2").tobytes()
+    return np.frombuffer(data + zlib.crc32(data).to_bytes(2 * CHECK_WORDS, "little"), "<u2")
+
+
+@cache
+def _images(design: Design) -> dict[bytes, ParameterSet | None]:
+    """What the gates make of each image that is whole."""
+    found: dict[bytes, ParameterSet | None] = {words.tobytes(): None for words in foreign(design)}
+    return found | {design.image(each).astype("<u2").tobytes(): each for each in known(design).values()}
 
 
 class Loading:
@@ -67,7 +117,7 @@ class Loading:
     def __init__(self, design: Design, loaded: ParameterSet | None) -> None:
         self.loaded = loaded
         self._design = design
-        self._size = len(design.image(design.parameters)) if design.parameters else 0
+        self._size = len(next(iter(_images(design)))) // 2 if design.parameterised else 0
         self._words: list[int] | None = None if loaded else []  # of an image that is not complete
 
     def take(self, word: int, first: bool) -> bool:
@@ -87,11 +137,9 @@ class Loading:
         named, check = words[:-CHECK_WORDS].tobytes(), words[-CHECK_WORDS:].tobytes()
         if zlib.crc32(named) != int.from_bytes(check, "little"):
             return None
-        width = self._design.config.width
-        known = [*sets(width).values(), slower(width)]
-        found = [each for each in known if np.array_equal(self._design.image(each), words)]
-        assert found, "a set was loaded that the testbench does not know"
-        return None if found[0] is slower(width) else found[0]
+        images = _images(self._design)
+        assert words.tobytes() in images, "a set was loaded that the testbench does not know"
+        return images[words.tobytes()]
 
 
 def written(

@@ -7,7 +7,7 @@ from model.spec.parameters import ParameterSet
 from verif import stimulus
 from verif.design import Design
 from verif.material import MAKERS
-from verif.parameters import sets
+from verif.parameters import known
 
 
 def faults(design: Design, frames: int, rng: np.random.Generator) -> np.ndarray:
@@ -93,8 +93,7 @@ def loading(design: Design, parameters: ParameterSet) -> np.ndarray:
 def _loading(design: Design, rng: np.random.Generator) -> np.ndarray:
     """Words of a parameter set or some that make none, a pause or frames, and words of a whole set; its host may not
     wait."""
-    width = design.config.width
-    first, last = (loading(design, each) for each in rng.choice(list(sets(width).values()), 2))
+    first, last = (loading(design, each) for each in rng.choice(list(known(design).values()), 2))
     kind = rng.choice(["whole", "half", "damaged", "offer"])
     if kind == "half":
         first = first[: int(rng.integers(len(first)))]
@@ -104,7 +103,7 @@ def _loading(design: Design, rng: np.random.Generator) -> np.ndarray:
         first = first[: int(rng.integers(1, 3))] | np.uint32(stimulus.ENABLE)
     pause = stimulus.idle(int(rng.choice([0, 3, 200])), rng)
     if rng.random() < 0.5:
-        codes = MAKERS["noise"]((design.config.packet_frames, design.config.channels), width, rng)
+        codes = MAKERS["noise"]((design.config.packet_frames, design.config.channels), design.config.width, rng)
         pause = stimulus.frames(codes, rng, spacing=design.spacing, frame_clocks=design.frame_clocks)
     wait = rng.choice([design.drain_clocks, 1], p=[0.9, 0.1])
     return np.concatenate([first, pause, np.full(wait, last[0]), last])

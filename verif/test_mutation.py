@@ -22,7 +22,8 @@ from model.spec.parameters import ParameterSet
 from model.spec.profiles import PROFILES
 from verif import cxxrtl, ledger, material, scenario, toolchain
 from verif.design import VARIABLE, Design
-from verif.parameters import sets
+from verif.networks import borne
+from verif.parameters import known
 from verif.test_volume import CROWDED, fuzz, saturate
 
 DESIGN = Design(CodecConfig(channels=5, width=10, packet_frames=7, key_interval=40), frame_clocks=24)
@@ -176,7 +177,7 @@ def square(design: Design, netlist: str, seed: int) -> None:
 
 def materials(design: Design, netlist: str, seed: int) -> None:
     """Two key intervals of every material, with every parameter set, and nothing wrong."""
-    for parameters in sets(design.config.width).values():
+    for parameters in known(design).values():
         for make in material.MAKERS.values():
             parity(design, netlist, seed, make, parameters)
 
@@ -187,7 +188,7 @@ def parity(design: Design, netlist: str, seed: int, make: material.Maker, parame
     frames = make(shape, design.config.width, np.random.default_rng(seed))
     library = cxxrtl.build(netlist)
     run = cxxrtl.run(design, frames, library=library, spacing=design.calm_spacing, parameters=parameters)
-    ledger.compare(run.data, encode(frames, design.config, parameters=parameters), packets)
+    ledger.compare(run.data, encode(frames, borne(design.config, parameters), parameters=parameters), packets)
 
 
 CHECKS = {

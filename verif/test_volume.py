@@ -15,6 +15,7 @@ from model.spec.config import CodecConfig
 from model.spec.parameters import ParameterSet
 from verif import corner, cxxrtl, ledger, material, scenario, stimulus, toolchain
 from verif.design import Design
+from verif.networks import borne
 from verif.parameters import sets
 
 
@@ -85,7 +86,7 @@ def through_the_gates(
     run = cxxrtl.run(design, frames, library=library, spacing=pace, frame_clocks=frame_clocks, parameters=parameters)
     assert not run.trace.violations, run.trace.violations
     packets = -(-len(frames) // design.config.packet_frames)
-    ledger.compare(run.data, encode(frames, design.config, parameters=parameters), packets)
+    ledger.compare(run.data, encode(frames, borne(design.config, parameters), parameters=parameters), packets)
     assert set(run.trace.counters.values()) == {0}, run.trace.counters
     return run
 
