@@ -73,7 +73,7 @@ class Mac(wiring.Component):
     step : In, `control_layout`
         A step a clock; one that does nothing loads nothing.
     factor : In, `factor_layout`
-        The same step `FACTOR` clocks later. Sums begin with the first one that is `valid`, or behind one that is `last`.
+        The same step `FACTOR` clocks later. Sums begin with the first `valid` one, or behind one that is `last`.
     drain : In, `drain_layout`
         Results: the first `LATENCY` clocks behind the step that is `last`, then one a clock.
     put : In
