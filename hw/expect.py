@@ -5,11 +5,11 @@ The law is `predict` and `fold` of `model.codec.spikey`.
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.arithmetic import delayed, round_half_up, saturate, wrap_signed
+from hw.arithmetic import delayed, saturate, wrap_signed
 from hw.delta import delta_layout
 from hw.marks import MARKS
 from hw.number import Number
@@ -56,7 +56,7 @@ class Expect(wiring.Component):
 
     Latency
     -------
-    `LATENCY` clocks.
+    `LATENCY` clocks; what comes out is not registered.
 
     Throughput
     ----------
@@ -67,7 +67,7 @@ class Expect(wiring.Component):
     `model.codec.spikey`: `predict` behind the network, and `fold` but for folding
     """
 
-    LATENCY = 5
+    LATENCY = 2
 
     def __init__(self, config: CodecConfig) -> None:
         self.config = config
@@ -82,36 +82,36 @@ class Expect(wiring.Component):
         m = Module()
         width, limit = self.config.width, node_format(self.config.width).maximum
         token = data.StructLayout({name: expect_layout(self.config)[name].shape for name in CARRIED})
-        tokens, valids, origins = [Signal(token, name="token_0")], [self.i.valid], [self.i.payload.origin]
+        tokens, valids = [Signal(token, name="token_0")], [self.i.valid]
         m.d.comb += [getattr(tokens[0], name).eq(getattr(self.i.payload, name)) for name in CARRIED]
-        for _ in range(self.LATENCY - 1):
+        for _ in range(self.LATENCY):
             tokens.append(delayed(m, tokens[-1]))
             valids.append(delayed(m, valids[-1]))
-        for _ in range(2):
-            origins.append(delayed(m, origins[-1]))
 
         # Clock 1: the output in units of a node.
         scaled = delayed(m, self.i.payload.output << self.i.payload.exponent)
-        last = delayed(m, self.i.payload.last)
+        last, origin = delayed(m, self.i.payload.last), delayed(m, self.i.payload.origin)
 
-        # Clock 2: from where the signal was.
-        moved = delayed(m, last + round_half_up(scaled, OUTPUT.fraction))
-
-        # Clock 3: from the origin.
-        mu = delayed(m, saturate(moved, -limit - 1, limit) + (origins[2] << FRACTION))
-
-        # Clock 4: the nearest code. Codes above it are nearer than those below unless it was rounded up.
-        rounded, restart = round_half_up(mu, FRACTION), tokens[3].marks.restart
+        # Clock 2: from where the signal was, and from the origin; then the nearest code. Codes above it are nearer than
+        # those below unless it was rounded up. Both roundings are carries into the sums.
+        moved = plus(last, scaled[OUTPUT.fraction :].as_signed(), scaled[OUTPUT.fraction - 1])
+        node, restart = saturate(moved, -limit - 1, limit), tokens[1].marks.restart
+        rounded = plus(origin, node[FRACTION:].as_signed(), node[FRACTION - 1])
         under, over = rounded[-1], ~rounded[-1] & rounded[width:].any()
         expected, upwards = Signal(width), Signal()
         m.d.sync += [
             expected.eq(Mux(restart, 1 << (width - 1), saturate(rounded, 0, (1 << width) - 1))),
-            upwards.eq(~restart & (over | (~under & ~mu[FRACTION - 1]))),
+            upwards.eq(~restart & (over | (~under & ~node[FRACTION - 1]))),
         ]
 
-        # Clock 5: the residual.
-        code = tokens[4].code
+        # Then the residual, which is not registered.
+        code = tokens[2].code
         difference = Mux(upwards, expected, code) - Mux(upwards, code, expected)
-        m.d.sync += [getattr(self.o.payload, name).eq(getattr(tokens[4], name)) for name in CARRIED]
-        m.d.sync += [self.o.valid.eq(valids[4]), self.o.payload.residual.eq(wrap_signed(difference, width))]
+        m.d.comb += [getattr(self.o.payload, name).eq(getattr(tokens[2], name)) for name in CARRIED]
+        m.d.comb += [self.o.valid.eq(valids[2]), self.o.payload.residual.eq(wrap_signed(difference, width))]
         return m
+
+
+def plus(a: Value, b: Value, carry: Value) -> Value:
+    """`a + b + carry`, with one adder."""
+    return (Cat(1, a).as_signed() if a.shape().signed else Cat(1, a)) + Cat(carry, b).as_signed() >> 1
