@@ -127,7 +127,7 @@ class Run:
         return self.trace.data.tobytes()
 
 
-CHUNK = 1 << 22  # samples in a part of the stimulus: bounds its memory
+CHUNK = 1 << 22  # clocks in a part of the stimulus: bounds its memory
 
 
 def run(
@@ -162,7 +162,8 @@ def run(
     parameters = parameters or design.parameters
     library = library or build(toolchain.netlist(design.core()))
     rng = np.random.default_rng(seed)
-    step = max(1, CHUNK // design.config.channels)
+    spacing = spacing or design.spacing
+    step = max(1, CHUNK // max(design.config.channels * spacing, frame_clocks))
 
     before = [stimulus.reset(2, rng)]
     if parameters is not None:
@@ -171,9 +172,7 @@ def run(
     def parts() -> Iterable[np.ndarray]:
         yield from before
         for start in range(0, len(codes), step):
-            words = stimulus.frames(
-                codes[start : start + step], rng, spacing=spacing or design.spacing, frame_clocks=frame_clocks
-            )
+            words = stimulus.frames(codes[start : start + step], rng, spacing=spacing, frame_clocks=frame_clocks)
             yield stimulus.ready(words, 1.0 - stall, rng if stall else None)
         clocks = int(design.drain_clocks / (1 - stall)) * (2 if stall else 1)
         yield stimulus.ready(stimulus.disabled(stimulus.idle(clocks, rng)))

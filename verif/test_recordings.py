@@ -1,5 +1,6 @@
 """Every recording through the gates, bytes equal to the codec's; synthetic ones where there are no real ones."""
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -8,19 +9,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hw import neural
 from hw.core import CHAINS
 from model.formats import codes, wav
-from model.recordings import default_recordings
+from model.recordings import Stream, default_recordings, group
 from model.spec import operating
 from model.spec.config import CodecConfig
+from model.spec.packet import MOST_LINKS
 from verif import cxxrtl, toolchain
-from verif.design import Design
+from verif.design import NEURAL, Design
 from verif.test_volume import through_the_gates
 
 MONO = {
     profile: Design(CodecConfig(profile, channels=1, width=codes.LATTICE_WIDTH, packet_frames=2048, key_interval=9))
-    for profile in CHAINS
+    for profile in set(CHAINS) - set(NEURAL)
 }
+SLOTS, CORES = 16, 4  # of an array that serves as many recordings as its cores have slots
+SHARE = 4  # of the streams with partners, and of the others: every fourth
 
 
 def read(path: Path) -> np.ndarray:
@@ -49,7 +54,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("profile", CHAINS)
+@pytest.mark.parametrize("profile", sorted(MONO))
 def test_every_recording(profile: str, paths: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     library = cxxrtl.build(toolchain.netlist(MONO[profile].core()))
     with ProcessPoolExecutor(os.cpu_count()) as pool:
@@ -57,6 +62,53 @@ def test_every_recording(profile: str, paths: list[Path], capsys: pytest.Capture
     assert len(done) == len(paths)
     with capsys.disabled():
         report(f"{len(done)} recordings", sum(clocks for clocks, _ in done), sum(seconds for _, seconds in done))
+
+
+def batches(paths: list[Path], channels: int, share: int = 1) -> list[list[Stream]]:
+    """Streams of so many recordings at most, pairs before those that stand alone."""
+    streams = sorted(group(paths, "auto", MOST_LINKS), key=lambda stream: -len(stream.paths))[::share]
+    found: list[list[Stream]] = [[]]
+    for stream in streams:
+        if sum(len(each.paths) for each in found[-1]) + len(stream.paths) > channels:
+            found.append([])
+        found[-1].append(stream)
+    return found
+
+
+def together(streams: list[Stream], cores: int, profile: str) -> tuple[Design, np.ndarray]:
+    """Streams as one, the shortest deciding, and the gates for it; partners keep their places."""
+    each = [read(path)[:, 0] for stream in streams for path in stream.paths]
+    links = tuple(own for stream in streams for own in stream.links or ((),) * len(stream.paths))
+    assert any(links), "no recording has a partner"
+    config = CodecConfig(profile, len(each), codes.LATTICE_WIDTH, packet_frames=64, key_interval=300, links=links)
+    geometry = dataclasses.replace(neural.default_geometry(config), cores=cores, slots=min(SLOTS, len(each)))
+    frames = min(map(len, each))
+    return Design(config, geometry=geometry), np.stack([one[:frames] for one in each], axis=1)
+
+
+def batch(profile: str, streams: list[Stream], cores: int) -> tuple[int, float]:
+    """Clocks and seconds that streams took."""
+    run = through_the_gates(*together(streams, cores, profile))
+    return run.clocks, run.seconds
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("profile", NEURAL)
+def test_recordings_with_their_partners(profile: str, paths: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    """Whole recordings with the links that the codec finds for them, as many side by side as the array serves."""
+    every = batches(paths, SLOTS * CORES, SHARE)
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        done = list(pool.map(batch, [profile] * len(every), every, [CORES] * len(every)))
+    with capsys.disabled():
+        clocks, seconds = (sum(each) for each in zip(*done, strict=True))
+        report(f"{profile}, {sum(map(len, every))} streams with partners", clocks, seconds)
+
+
+@pytest.mark.parametrize("profile", ["spikey", pytest.param("full", marks=pytest.mark.slow)])
+def test_some_recordings_with_their_partners(profile: str, paths: list[Path]) -> None:
+    streams = batches(paths[:60], 4)[0]
+    design, recordings = together(streams, 1, profile)
+    through_the_gates(design, recordings[:1000])
 
 
 def side_by_side(paths: list[Path], channels: int) -> np.ndarray:
