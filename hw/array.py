@@ -17,7 +17,8 @@ from model.spec.parameters import ParameterSet
 
 MULTIPLIERS: Final = range(2, 17)  # of a core
 MOST_CORES: Final = 156
-SLACK: Final = 4  # clocks by which a frame may come early
+CORE: Final = 8  # multipliers that take as much logic as a core without any: some 650 cells of iCE40, and 80 each
+SLACK: Final = 1  # clock by which a frame may come early
 LEAST: Final = {"fields": 128, "steps": 128, "results": 64, "loaded": 16}  # room for other networks of about this size
 AMPLE: Final[dict[str, Any]] = {"fields": 4096, "steps": 4096, "results": 1024, "loaded": 1024}
 
@@ -175,7 +176,7 @@ def _compiled(parameters: ParameterSet, width: int, array: Geometry, *, linked: 
 def _arrays(
     base: Geometry, ample: dict[int, Program], channels: int, limit: int, cores: int | None, room: Room
 ) -> Iterator[Geometry]:
-    """Of each number of multipliers the fewest cores, or as many as given, that end within `limit` clocks."""
+    """For each number of multipliers the fewest cores, or as many as given, that end within `limit` clocks."""
     for multipliers, program in ample.items():
         most = min(MOST_CORES, channels, room.multipliers // multipliers)
         for number in range(1, most + 1):
@@ -197,7 +198,7 @@ def choose(
     cores: int | None = None,
     multipliers: int | None = None,
 ) -> Array:
-    """The array with the fewest multipliers, and of those the one with the fewest cores, that a device has room for.
+    """The array with the least logic, cores and multipliers together, that a device has room for.
 
     Parameters
     ----------
@@ -229,7 +230,7 @@ def choose(
         ample[number] = program_of(parameters, width, array, neighbours(2, 2) if linked else ())
     limit = frame_clocks - Hold.BETWEEN - SLACK
     found = list(_arrays(base, ample, channels, limit, cores, room))
-    for array in sorted(found, key=lambda one: (one.cores * one.multipliers, one.cores)):
+    for array in sorted(found, key=lambda one: (one.cores * (CORE + one.multipliers), one.cores)):
         program = _compiled(parameters, width, array, linked=linked)
         if room.blocks_of(program.geometry) <= room.block_rams and program.clocks <= limit:
             return Array(program, codes_of(parameters, width), name)

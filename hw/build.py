@@ -283,14 +283,14 @@ def tidy(work: Path, flow: Flow) -> None:
     "--clock",
     "mhz",
     type=float,
-    help="MHz. Default: the slowest that carries the samples; with an array for networks, the fastest.",
+    help="MHz. Default: the slowest that carries the samples; with an array for networks, 50 or 20.25.",
 )
 @click.option("--peers", is_flag=True, help="For channels that have peers, loaded with the set (calibrated only).")
 @click.option(
     "--links", is_flag=True, help="For channels that have partners, loaded with the set (spikey and full only)."
 )
 @click.option("--set", "name", help="Parameter set, *.spkp or shipped, that the array for networks is made for.")
-@click.option("--cores", type=click.IntRange(1), help="Of the array. Default: as few multipliers as will do.")
+@click.option("--cores", type=click.IntRange(1), help="Of the array. Default: as little logic as will do.")
 @click.option("--multipliers", type=click.IntRange(2, 16), help="Of each core of the array.")
 @click.option("--seeds", type=click.IntRange(1, 99), default=5, show_default=True, help="Place-and-route runs.")
 @click.option("--unverified-fmax", is_flag=True, help="Do without icetime; the report is marked.")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hw import budgets, build, tools
+from hw.hold import Hold
 
 pytestmark = pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")  # of builds that fail early
 
@@ -200,7 +201,7 @@ def test_a_build_with_an_array(
     assert array.items() <= document["array"].items()
     assert document["clock_mhz"] == 20.25 and document["configuration"]["links"] is links
     assert document["realtime_channels"] == 4
-    assert document["clocks_per_frame"] == document["array"]["clocks"] + 2 <= 20_250_000 / 19531
+    assert document["clocks_per_frame"] == document["array"]["clocks"] + Hold.BETWEEN <= 20_250_000 / 19531
     assert document["latency_clocks"] > document["array"]["clocks"] and document["worst_latency_us"] < 1000
     assert [line.split(";")[0] for line in document["warnings"]] == [
         f"{budgets.FILE} has no limits for icebreaker/{name}/4" + "/links" * links

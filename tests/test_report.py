@@ -10,6 +10,7 @@ import pytest
 from hw import budgets, build, report
 from hw.array import ENDLESS, choose
 from hw.ecp5 import Ecp5
+from hw.hold import Hold
 from hw.ice40 import Ice40
 from hw.report import Report, ReportError, Timing, Usage
 from model.spec import shipped
@@ -157,7 +158,7 @@ ARRAY = choose(
 
 
 def with_array(fmax: float) -> Report:
-    clocks = ARRAY.program.clocks + 2
+    clocks = ARRAY.program.clocks + Hold.BETWEEN
     made = a_report(Timing(1, fmax, fmax, "", ""))
     shape = {**made.configuration, "profile": "spikey", "channels": 8}
     return dataclasses.replace(made, configuration=shape, array=ARRAY, clocks_per_frame=clocks)
@@ -166,7 +167,7 @@ def with_array(fmax: float) -> Report:
 def test_an_array_carries_the_channels_that_it_is_built_for_at_most() -> None:
     assert ARRAY.geometry.slots == 8
     assert with_array(30.0).realtime_channels == 8
-    slower = (ARRAY.program.clocks + 1) * 19531 / 1e6
+    slower = (ARRAY.program.clocks + Hold.BETWEEN - 1) * 19531 / 1e6
     assert with_array(slower).realtime_channels == 7  # a slot less is enough
     assert with_array(0.5).realtime_channels == 0
 
@@ -180,7 +181,7 @@ def test_a_report_tells_the_array() -> None:
     assert array["utilisation"] == pytest.approx(242 * 8 / (program.clocks * array["multipliers"]), abs=1e-3)
     table = made.to_table()
     assert f"{program.clocks} clocks" in table and "spikey-slim" in table and f"{program.utilisation:.0%}" in table
-    assert made.figures()["clocks_per_frame"] == program.clocks + 2
+    assert made.figures()["clocks_per_frame"] == program.clocks + Hold.BETWEEN
     assert json.loads(a_report(Timing(1, 30.0, 30.0, "", "")).to_json())["array"] is None
 
 

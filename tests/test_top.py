@@ -1,10 +1,12 @@
 """What every board's design has in common: its clock, its stores, its rates, and what it refuses."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from hw.boards import icebreaker, ulx3s
-from hw.boards.banks import banks
+from hw.boards.banks import banks, block_rams, fitting, shortened
 from hw.boards.top import Top
 from model.codec.compressor import encode
 from model.spec.config import CodecConfig, ConfigError
@@ -37,6 +39,24 @@ def test_the_default_clock_is_the_slowest_that_carries_the_samples(
     assert clock.mhz == mhz
     assert live(profile, channels, 10, DEFAULT_RATE, clock.hz).lanes == lanes
     assert ULX3S.clock(None, profile, channels, DEFAULT_RATE).mhz == 25
+    assert ULX3S.clock(None, "spikey", channels, DEFAULT_RATE).mhz == 50
+    assert ICEBREAKER.clock(None, "full", channels, DEFAULT_RATE).mhz == 20.25
+
+
+def test_packets_are_as_long_as_the_device_has_room_for() -> None:
+    config = live("calibrated", 1024, 10, DEFAULT_RATE, 75_000_000)
+    assert fitting(config) < 2
+    less = shortened(config, ULX3S.room)
+    assert fitting(less) >= 2 and less.packet_frames < config.packet_frames
+    longer = dataclasses.replace(less, packet_frames=less.packet_frames + 1)
+    assert fitting(longer) < 2 and less.key_interval * less.packet_frames <= config.key_interval * config.packet_frames
+    array = CodecConfig("spikey", 1024, 10, 12)
+    left = ULX3S.room.without(ULX3S.room.block_rams - 50)
+    less = shortened(array, left)
+    assert block_rams(less, left) <= 50 < block_rams(array, left) and 1 < less.packet_frames < 12
+    few = dataclasses.replace(array, channels=16)
+    assert block_rams(few, ICEBREAKER.room) == 3  # its packets are in single-port RAMs
+    assert shortened(array, ULX3S.room.without(ULX3S.room.block_rams)).packet_frames == 1
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ class Board:
         From the slowest to the fastest.
     room : Room
         For an array for networks.
+    array_mhz : float
+        Clock of a core with such an array, by default: the fastest that it is sure to keep.
     pause, alive, fault : tuple of str and int
         Names and numbers of the resources for a button and two lights, see `hw.boards.system.System`.
     """
@@ -39,6 +41,7 @@ class Board:
     flow: type[Flow]
     clocks: tuple[Clock, ...]
     room: Room
+    array_mhz: float
     pause: tuple[str, int]
     alive: tuple[str, int]
     fault: tuple[str, int]
@@ -46,19 +49,21 @@ class Board:
     def clock(self, mhz: float | None, profile: str, channels: int, rate: int) -> Clock:
         """The clock of `mhz`; by default the slowest that carries the samples, and packets at `LINK_BYTES` in `tiny`.
 
-        A profile with an array for networks gets the fastest one; whether it is fast enough depends on the array.
+        A profile with an array for networks gets `array_mhz`; whether it is fast enough depends on the array.
 
         Raises
         ------
         ConfigError
             If the board has no such clock, or the clock does not carry that many samples.
         """
+        if mhz is None and has_array(profile):
+            mhz = self.array_mhz
         offered = [clock for clock in self.clocks if mhz is None or clock.mhz == mhz]
         if not offered:
             mhzs = ", ".join(f"{clock.mhz:g}" for clock in self.clocks)
             raise ConfigError(f"clock: {mhz:g} MHz is none of {self.name}'s; give one of {mhzs}")
         if has_array(profile):
-            return offered[-1]
+            return offered[0]
         in_lanes = find_profile(profile).parameterised
         for clock in offered:
             most = int(clock.hz / (1 + MARGIN * in_lanes) / rate)

@@ -126,6 +126,7 @@ BOARD: Final = Board(
         shapes=((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
         stores=True,
     ),
+    array_mhz=50,
     pause=("button_fire", 0),
     alive=("led", 2),
     fault=("led", 0),
