@@ -32,7 +32,7 @@ def expect_layout(config: CodecConfig) -> data.StructLayout:
         {
             "code": Number(Format(width)),
             "origin": Number(Format(width)),
-            "last": Number(node_format(width)),
+            "last": Number(Format(width + 1, signed=True)),  # in codes
             "exponent": Number(exponent_format(width)),
             "output": Number(OUTPUT),
             "channel": range(config.channels),
@@ -94,7 +94,7 @@ class Expect(wiring.Component):
 
         # Clock 2: from where the signal was, and from the origin; then the nearest code. Codes above it are nearer than
         # those below unless it was rounded up. Both roundings are carries into the sums.
-        moved = plus(last, scaled[OUTPUT.fraction :].as_signed(), scaled[OUTPUT.fraction - 1])
+        moved = plus(last << FRACTION, scaled[OUTPUT.fraction :].as_signed(), scaled[OUTPUT.fraction - 1])
         node, restart = saturate(moved, -limit - 1, limit), tokens[1].marks.restart
         rounded = plus(origin, node[FRACTION:].as_signed(), node[FRACTION - 1])
         under, over = rounded[-1], ~rounded[-1] & rounded[width:].any()

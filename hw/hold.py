@@ -1,20 +1,20 @@
 """Between what comes in and what is coded: tokens wait until the array for networks has the outputs of their frame.
 
 A frame that is complete is a *job*: its samples are in a bank of the array, which works on one frame while the next one
-comes in, and on no other. Of a frame that broke, the tokens wait for nothing: its packet is given up. So before each
-job stand as many broken frames as have begun since the job before.
+comes in, and on no other. Of a frame that broke, the tokens wait for nothing: its packet is given up.
 """
 
 from typing import Any, Final
 
 from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.arithmetic import delayed
 from hw.geometry import Geometry
 from hw.marks import MARKS
-from hw.memory import Queue
+from hw.memory import Queue, table
 from hw.network import Network, Places, place_layout
 from model.spec.config import CodecConfig
 from model.spec.network import OUTPUT
@@ -23,6 +23,10 @@ FRAMES: Final = 3  # that wait: one comes in, one is worked on, one is coded
 RESERVED: Final = 16  # of the queue: for samples on their way, and for frames that are not stored
 JOBS: Final = 4
 BANKS: Final = 2  # of the array, for samples and for outputs
+MISSED_BITS: Final = 10
+
+# What decides when a token leaves: frame times that are not stored, if it is `bare`; else what its marks say.
+HEAD: Final = data.StructLayout({"missed": MISSED_BITS, "bare": 1, "sample": 1, "begins": 1})
 
 
 def held_layout(token: data.StructLayout, geometry: Geometry) -> data.StructLayout:
@@ -75,7 +79,7 @@ class Hold(wiring.Component):
     A token a clock. A frame in the time that the array takes for one.
     """
 
-    BEFORE = 2
+    BEFORE = 1
     BETWEEN = 1
     LATENCY = Network.GET_LATENCY + 2
     PAUSE = Network.GET_LATENCY + 2
@@ -101,22 +105,30 @@ class Hold(wiring.Component):
         last = self.config.channels - 1
         came, marks = self.i.payload, self.i.payload.marks
         depth = queue_depth(self.config)
-        m.submodules.queue = queue = Queue(self.token, depth)
+        m.submodules.queue = queue = Queue(HEAD, depth)
+        m.submodules.tokens = tokens = table(self.token, depth)
+        crowded, read, take = Signal(), Signal(), Signal()
+        m.d.comb += crowded.eq(queue.level > depth - RESERVED)
 
         # Frame times that are not stored are counted, and stored as one token when there is room.
-        missed, missed_now, stored = Signal(self.config.width), Signal(self.config.width), Signal()
-        others = data.StructLayout(dict.fromkeys(MARKS.members, 1))
-        plain = Signal(others)
+        missed, missed_now, stored = Signal(MISSED_BITS), Signal(MISSED_BITS), Signal()
+        plain, write, head = Signal(MARKS), tokens.write_port(), queue.value
         m.d.comb += [
             stored.eq(self.i.valid & (marks.sample | marks.abort | marks.open | marks.close)),
             missed_now.eq(missed + (self.i.valid & marks.frame & ~stored)),
-            queue.push.eq(stored | ((missed_now != 0) & (queue.level < depth - 1))),
-            queue.value.eq(came),
+            queue.push.eq(stored | ((missed_now != 0) & ~crowded)),
+            head.missed.eq(missed_now),
+            head.bare.eq(~stored),
+            head.sample.eq(marks.sample & stored),
+            head.begins.eq(marks.sample & marks.frame),
             plain.frame.eq(1),
+            write.addr.eq(queue.place),
+            write.data.eq(came),
+            write.en.eq(queue.push),
             self.counted.eq(missed == 0),
         ]
         with m.If(~stored):
-            m.d.comb += [queue.value.marks.eq(plain), queue.value.code.eq(missed_now)]
+            m.d.comb += write.data.marks.eq(plain)
         m.d.sync += missed.eq(Mux(queue.push & ~stored, 0, missed_now))
 
         # A frame is complete with its last sample; one that has begun and is not, when its packet is given up.
@@ -136,75 +148,60 @@ class Hold(wiring.Component):
         m.d.comb += [self.place.bank.eq(bank), self.place.core.eq(put.core), self.place.slot.eq(put.slot)]
         m.d.sync += bank.eq(bank ^ complete)
 
-        crowded, read, take = Signal(), Signal(), Signal()
-        m.d.comb += crowded.eq(queue.level > depth - RESERVED)
-        ready, skipped = self._jobs(m, complete, broken, take, depth)
-        self._work(m, complete, marks.restart, read, crowded)
-        m.d.comb += read.eq(self._release(m, queue, ready, skipped, take))
+        ready, skipped = self._ends(m, complete, broken, take, depth)
+        self._work(m, complete, bank, marks.restart, read, crowded)
+        m.d.comb += read.eq(self._release(m, queue, tokens, ready, skipped, take))
         return m
 
-    def _jobs(self, m: Module, complete: Signal, broken: Signal, take: Signal, depth: int) -> tuple[Signal, Signal]:
-        """The list of jobs whose frames are in the queue, and of broken frames between them; `take` takes the first.
+    def _ends(self, m: Module, complete: Signal, broken: Signal, take: Signal, depth: int) -> tuple[Value, Value]:
+        """How frames that are in the queue have ended, in their order; `take` takes the first.
 
         Returns whether its outputs are there, or it broke.
         """
-        # Broken frames since the last job, and of each job whose frame is still in the queue, those before it.
-        counter = range(depth + 1)
-        loose = Signal(counter)
-        jobs = [Signal(counter, name=f"broken_{n}") for n in range(JOBS)]
-        level, done = (
-            Signal(range(JOBS + 1)),
-            Signal(range(JOBS + 1)),
-        )  # jobs in the list, and how many of them are done
-        ready, skipped = Signal(), Signal()
+        m.submodules.ends = ends = Queue(1, depth)
+        done, ready, skipped = Signal(range(JOBS + 1)), Signal(), Signal()  # jobs that are done, and not taken
         m.d.comb += [
-            skipped.eq(Mux(level != 0, jobs[0] != 0, loose != 0)),
-            ready.eq((level != 0) & (jobs[0] == 0) & (done != 0)),
+            ends.push.eq(complete | broken),
+            ends.value.eq(complete),
+            ends.pop.eq(take & ends.there),
+            ready.eq(ends.there & ends.data & (done != 0)),
+            skipped.eq(ends.there & ~ends.data),
         ]
-        shift, skip = Signal(), Signal()
-        m.d.comb += [shift.eq(take & ready), skip.eq(take & skipped)]
-        loose_now = loose - (skip & (level == 0))
-        m.d.sync += loose.eq(Mux(complete, 0, loose_now) + broken)
-        first = jobs[0] - (skip & (level != 0))
-        after = [Mux(shift, b, a) for a, b in zip([first, *jobs[1:]], [*jobs[1:], 0], strict=True)]
-        place = level - shift
-        for n, job in enumerate(jobs):
-            m.d.sync += job.eq(Mux(complete & (place == n), loose_now, after[n]))
-        m.d.sync += [level.eq(place + complete), done.eq(done - shift + self.done)]
-
+        m.d.sync += done.eq(done - (take & ready) + self.done)
         return ready, skipped
 
-    def _work(self, m: Module, complete: Signal, key: Value, read: Signal, crowded: Signal) -> None:
+    def _work(self, m: Module, complete: Signal, bank: Signal, key: Value, read: Signal, crowded: Signal) -> None:
         """The array begins when it has ended the frame before, and a bank for outputs is free; `read` frees one."""
-        m.submodules.keys = keys = Queue(1, JOBS)
-        unread, waiting, work = Signal(range(JOBS + 1)), Signal(range(JOBS + 1)), Signal()
+        keys = Signal(BANKS)  # of the frame in each bank for samples
+        ready, unread, waiting, work = (
+            Signal(range(BANKS + 1)),
+            Signal(range(JOBS + 1)),
+            Signal(range(JOBS + 1)),
+            Signal(),
+        )
+        with m.If(complete):
+            m.d.sync += keys.bit_select(bank, 1).eq(key)
         m.d.comb += [
-            keys.push.eq(complete),
-            keys.value.eq(key),
-            self.start.eq(keys.there & ~self.busy & (unread < BANKS)),
-            keys.pop.eq(self.start),
-            self.key.eq(keys.data),
+            self.start.eq((ready != 0) & ~self.busy & (unread < BANKS)),
+            self.key.eq(keys.bit_select(work, 1)),
             self.bank.eq(work),
         ]
-        m.d.sync += [unread.eq(unread + self.done - read), work.eq(work ^ self.start)]
+        m.d.sync += [ready.eq(ready + complete - self.start), work.eq(work ^ self.start)]
+        m.d.sync += unread.eq(unread + self.done - read)
 
         # Both banks of samples are taken: one is worked on, the other one waits.
         m.d.sync += waiting.eq(waiting + self.ahead - self.done)
         m.d.comb += self.full.eq((waiting + self.ahead >= BANKS) | crowded)
 
-    def _release(self, m: Module, queue: Queue, ready: Signal, skipped: Signal, take: Signal) -> Value:
+    def _release(self, m: Module, queue: Queue, tokens: Memory, ready: Value, skipped: Value, take: Signal) -> Value:
         """Tokens leave the queue, and meet their outputs; returns when the last ones of a frame are read."""
-        head, marks = queue.data, queue.data.marks
-        begins, may, bare = Signal(), Signal(), Signal()
-        rest = Signal(self.config.width)  # frame times of a token that are still to be said
-        more = Signal()
+        head, may, more = queue.data, Signal(), Signal()
+        rest = Signal(MISSED_BITS)  # frame times of a token that are still to be said
         m.d.comb += [
-            begins.eq(marks.sample & marks.frame),
-            bare.eq(~(marks.sample | marks.abort | marks.open | marks.close)),
-            more.eq(bare & (rest + 1 != head.code)),
-            may.eq(queue.there & ~self.pause & (~begins | ready | skipped)),
+            more.eq(head.bare & (rest + 1 != head.missed)),
+            may.eq(queue.there & ~self.pause & (~head.begins | ready | skipped)),
             queue.pop.eq(may & ~more),
-            take.eq(may & begins),
+            take.eq(may & head.begins),
         ]
         with m.If(may):
             m.d.sync += rest.eq(Mux(more, rest + 1, 0))
@@ -214,11 +211,20 @@ class Hold(wiring.Component):
         m.d.comb += [bank_now.eq(bank ^ (take & ready)), whole_now.eq(Mux(take, ready, whole))]
         m.d.sync += [bank.eq(bank_now), whole.eq(whole_now)]
         m.submodules.places = places = Places(self.geometry)
-        m.d.comb += [places.begin.eq(begins), places.step.eq(may & marks.sample)]
+        m.d.comb += [places.begin.eq(head.begins), places.step.eq(may & head.sample)]
         m.d.sync += [self.get.bank.eq(bank_now), self.get.core.eq(places.core), self.get.slot.eq(places.slot)]
-        valid, token = may, head
-        for _ in range(1 + Network.GET_LATENCY):
-            valid, token = delayed(m, valid), delayed(m, token)
-        m.d.comb += [self.o.valid.eq(valid), self.o.payload.token.eq(token), self.o.payload.outputs.eq(self.outputs)]
-        m.d.comb += self.idle.eq(~queue.there & ~queue.waits & ~self.busy & self.counted & ~valid)
-        return may & marks.sample & whole_now & (head.channel == self.config.channels - 1)
+
+        # The token itself is read as late as they are, which leaves `RESERVED` words ahead of those that are written.
+        valid, step, recall = may, queue.pop, tokens.read_port()
+        for _ in range(Network.GET_LATENCY):
+            valid, step = delayed(m, valid), delayed(m, step)
+        at = Signal(range(queue.depth))
+        m.d.sync += [at.eq(at + step), self.o.valid.eq(valid)]
+        m.d.comb += [
+            recall.addr.eq(at),
+            self.o.payload.token.eq(recall.data),
+            self.o.payload.outputs.eq(self.outputs),
+            self.idle.eq(~queue.there & ~queue.waits & ~self.busy & self.counted & ~self.o.valid),
+        ]
+        core, slot = divmod(self.config.channels - 1, self.geometry.slots)
+        return may & head.sample & whole_now & (places.core == core) & (places.slot == slot)

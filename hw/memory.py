@@ -168,6 +168,8 @@ class Queue(wiring.Component):
         Something waits behind the head.
     level : Out
         How many do.
+    place : Out
+        Of what is pushed, in the memory.
 
     Latency
     -------
@@ -180,7 +182,15 @@ class Queue(wiring.Component):
         self.depth = depth
         self.width = Shape.cast(shape).width
         flags = {"push": In(1), "there": Out(1), "waits": Out(1), "pop": In(1)}
-        super().__init__({**flags, "value": In(shape), "data": Out(shape), "level": Out(range(depth + 1))})
+        super().__init__(
+            {
+                **flags,
+                "value": In(shape),
+                "data": Out(shape),
+                "level": Out(range(depth + 1)),
+                "place": Out(range(depth)),
+            }
+        )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -190,6 +200,7 @@ class Queue(wiring.Component):
         fetch = Signal()
         m.d.comb += [
             self.level.eq((end - begin)[: len(end)]),
+            self.place.eq(end),
             write.addr.eq(end),
             write.data.eq(self.value),
             write.en.eq(self.push & (self.level != self.depth)),

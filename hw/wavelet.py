@@ -44,7 +44,7 @@ def wavelet_layout(config: CodecConfig) -> data.StructLayout:
             "channel": range(config.channels),
             "marks": MARKS,
             "origin": Number(Format(width)),
-            "last": Number(node_format(width)),  # the signal before; 0 at a restart
+            "last": Number(Format(width + 1, signed=True)),  # the signal before, in codes; 0 at a restart
             "before": Number(exponent_format(width)),  # the exponent before; of no meaning at a restart
             "signal": Number(node_format(width)),
             "exponent": Number(exponent_format(width)),
@@ -143,7 +143,7 @@ class Wavelet(wiring.Component):
         m.d.comb += [
             self.o.valid.eq(valid_2),
             out.origin.eq(origin),
-            out.last.eq((last - origin) << FRACTION),
+            out.last.eq(last - origin),
             out.before.eq(before),
             out.signal.eq((now.code - origin) << FRACTION),
             out.exponent.eq(exponent),

@@ -37,7 +37,7 @@ class Law:
 
     def __call__(self, sample: Sample) -> tuple[int, bool]:
         own = [spikey.ORIGIN, spikey.LAST, spikey.EXPONENT]
-        self._state[0, own] = sample.origin, sample.last, sample.exponent
+        self._state[0, own] = sample.origin, sample.last << FRACTION, sample.exponent
         arrays, scratch = self._program.arrays, self._program.scratch()
         arrays[6][-1] = sample.output << self._head.head.shift
         every = (arrays, self._program.state(1), scratch, self._outputs)
@@ -55,7 +55,7 @@ def some_samples(count: int, width: int) -> list[Sample]:
         code, origin, last = (int(rng.choice([0, top, *rng.integers(0, top, 6, endpoint=True)])) for _ in range(3))
         size = 1 << int(rng.integers(OUTPUT.width))
         output = int(rng.choice([OUTPUT.maximum, -OUTPUT.maximum, *rng.integers(1 - size, size, 30)]))
-        found.append(Sample(code, origin, (last - origin) << FRACTION, int(rng.integers(width + FRACTION + 1)), output))
+        found.append(Sample(code, origin, last - origin, int(rng.integers(width + FRACTION + 1)), output))
     return found
 
 
@@ -74,7 +74,7 @@ def test_expect(width: int) -> None:
         folded = spikey.fold(sample.code, *prediction, width)
         expected.append((sample.code, rice.unfold(folded), channel, int(restart), int(n % 7 == 0)))
         if not restart:
-            moved = sample.last / 16 + sample.output * 2.0 ** (sample.exponent - OUTPUT.fraction - FRACTION)
+            moved = sample.last + sample.output * 2.0 ** (sample.exponent - OUTPUT.fraction - FRACTION)
             seen.append((moved, moved + sample.origin, prediction))
     names = [OUT + name for name in ("code", "residual", "channel", "marks.restart", "marks.close")]
     outputs = play(Expect(config), rows, ["o.valid", *names], Expect.LATENCY)

@@ -48,7 +48,9 @@ def test_wavelet(channels: int, width: int, level: int) -> None:
             signal = (code - origin) << FRACTION
             mean = mean if restart else law.follow_level(mean, signal - last)
             exponent = law.exponent(mean)
-            expected.append((code, channel, origin, last, before, signal, exponent, law.mantissa(mean, exponent)))
+            expected.append(
+                (code, channel, origin, last >> FRACTION, before, signal, exponent, law.mantissa(mean, exponent))
+            )
             state[channel] = origin, signal, mean, exponent
             assert mean <= level_format(width).maximum
     rows.insert(len(rows) - 5 * channels, {})  # a clock without a sample
