@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.arithmetic import delayed
@@ -118,15 +119,18 @@ class Mac(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        operand, gain = self._read(m)
+        operand, gain = self._read(m, platform)
         self._results(m, self._multiply(m, operand, gain))
         return m
 
-    def _read(self, m: Module) -> tuple[Signal, Signal]:
+    def _read(self, m: Module, platform: Any) -> tuple[Signal, Signal]:
         """Clocks 1 to 4: the word, normalised if it is a feature; gain and pointer."""
         geometry, step = self.geometry, self.step
         m.submodules.memory = self.memory = table(WORD, geometry.depth)
-        m.submodules.samples = samples = table(sample_layout(geometry), 2 << geometry.slot_bits)
+        # On ECP5 block RAMs run short before all else.
+        small = {"ram_style": "distributed"} if getattr(platform, "device", "").startswith("LFE5") else {}
+        samples = Memory(shape=sample_layout(geometry), depth=2 << geometry.slot_bits, init=[], attrs=small)
+        m.submodules.samples = samples
         read, newest = self.memory.read_port(), samples.read_port()
         put = samples.write_port()
         m.d.comb += [
