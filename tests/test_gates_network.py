@@ -1,5 +1,6 @@
 """The array for networks in gates against its law: every kind of network, on arrays of many sizes."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,18 @@ def test_outputs_are_those_of_the_law(case: str) -> None:
     program = snug(network, width, max(map(len, links), default=0), **sizes)
     found = agree(network, program, width, channels, 7, keys=(0, 4), links=links, seed=seed)
     assert (np.ptp(found, axis=0) > 0).all()  # no output stands still
+
+
+def test_a_pass_that_waits_disturbs_no_results() -> None:
+    """Three are on their way when one begins whose first step is the last of its sum."""
+    bank, features = np.array([(SIGNAL, 1, 2)] * 3), np.array([(3 + n, 0, 0) for n in range(3)])
+    head = Dense(LINEAR, np.array([[50, -90, 120, 30]]), np.array([100]), 5)
+    taps = np.array([91, -70, 30, 101, -51, 127])
+    network = Network(bank, taps, features, 10, [], MiddleOut.NONE, None, [], head, None)
+    for slots in (1, 2):
+        program = snug(network, 10, 0, multipliers=4, slots=slots)
+        assert any(len(now[-2].results) > 2 and after[0].results for now, after in pairwise(program.passes[1:]))
+        assert np.ptp(agree(network, program, 10, slots, 12, keys=(0, 7))) > 0
 
 
 def plain_sight(form: MiddleOut) -> Network:
