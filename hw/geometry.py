@@ -145,7 +145,7 @@ class Geometry:
     @property
     def drain(self) -> int:
         """Clocks from a step to the first one that can read the last of its results."""
-        return 10 + self.multipliers
+        return 8 + self.multipliers
 
     @property
     def words(self) -> tuple[int, ...]:
