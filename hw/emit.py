@@ -7,7 +7,7 @@ from amaranth.lib import crc, data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.links import Links, links_words, send_links
-from hw.load import NAME_WORDS, VALUE_BITS, Table, load_layout
+from hw.load import load_layout
 from hw.pack import WORD
 from model.spec import packet
 from model.spec.config import CodecConfig, find_profile
@@ -28,11 +28,8 @@ def descriptor_layout(config: CodecConfig) -> data.StructLayout:
     )
 
 
-def header(config: CodecConfig, descriptor: Any, linked: Value, name: Value) -> list[Value]:
-    """The bytes of a header, those of a key packet last, links and its check not included.
-
-    `name` is that of the parameter set, in profiles that have one.
-    """
+def header(config: CodecConfig, descriptor: Any, linked: Value) -> list[Value]:
+    """The bytes of a header, those of a key packet last; the set's name, links and its check not included."""
     profile = find_profile(config.profile)
     shape = packet.shape(config.width, config.lanes, parameter_set=profile.parameterised)
     fields = {
@@ -44,10 +41,9 @@ def header(config: CodecConfig, descriptor: Any, linked: Value, name: Value) -> 
         "identity": Const(packet.identity(profile.number), 8),
         "channels": Const(config.channels - 1, 16),
         "shape": Const(shape, 8) | Mux(linked, packet.SHAPE_PEERS, 0) if config.links else Const(shape, 8),
-        "parameter_set": name,
     }
     out = []
-    for field in (*packet.HEADER, *packet.KEY_HEADER, *((packet.PARAMETER_SET,) if profile.parameterised else ())):
+    for field in (*packet.HEADER, *packet.KEY_HEADER):
         value = fields[field.name] | Const(0, 8 * field.bytes)
         out += [value[8 * n : 8 * n + 8] for n in range(field.bytes)]
     return out
@@ -154,7 +150,7 @@ class Emit(wiring.Component):
                 with m.If(step & (index == size - 1)):
                     m.next = "HEADER CHECK"
                     if links is not None:
-                        with m.If(descriptor.key & links.there):
+                        with m.If(descriptor.key):
                             m.next = "LINKS"
             if links is not None:
                 send_links(m, links, step, valid, byte, header_check.valid)
@@ -184,16 +180,13 @@ class Emit(wiring.Component):
         return m
 
     def _header(self, m: Module) -> tuple[Array, Links | None]:
-        """The header's bytes, and what sends links behind them; the set's name is kept as it is loaded."""
-        config, links = self.config, None
-        name = Array(Signal(VALUE_BITS, name=f"name_{n}") for n in range(NAME_WORDS))
+        """The header's bytes, and what sends the set's name and links behind them."""
+        links, linked = None, Const(0)
         if self.parameterised:
-            with m.If(self.load.write & (self.load.table == Table.NAME)):
-                m.d.sync += name[self.load.address].eq(self.load.value)
-        if config.links:
-            m.submodules.links = links = Links(config)
+            m.submodules.links = links = Links(self.config, named=True)
             m.d.comb += links.load.eq(self.load)
-        return Array(header(config, self.i.payload, links.there if links else Const(0), Cat(*name))), links
+            linked = links.there
+        return Array(header(self.config, self.i.payload, linked)), links
 
 
 class Serialise(wiring.Component):

@@ -1,15 +1,17 @@
-"""The table of links of a key packet's header, as it is loaded with the parameter set and sent byte by byte."""
+"""The set's name and the table of links of a key packet's header, as they are loaded and sent byte by byte."""
 
-from typing import Any
+from typing import Any, Final
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.load import VALUE_BITS, Table, load_layout
+from hw.load import NAME_WORDS, VALUE_BITS, Table, load_layout
 from hw.memory import table
 from model.spec.config import CodecConfig
 from model.spec.packet import MOST_LINKS
+
+LINK_BITS: Final = (MOST_LINKS - 1).bit_length()  # words of a channel, as many as those of a name
 
 
 def links_words(config: CodecConfig) -> int:
@@ -18,12 +20,14 @@ def links_words(config: CodecConfig) -> int:
 
 
 class Links(wiring.Component):
-    """Links of all channels, in a memory.
+    """Links of all channels, and perhaps the set's name before them, in a memory.
 
     Parameters
     ----------
     config : CodecConfig
-        It is built for whichever links are loaded.
+        With links, it is built for whichever are loaded.
+    named : bool
+        Whether it sends the name, too.
 
     Members
     -------
@@ -31,7 +35,7 @@ class Links(wiring.Component):
     there : Out
         Some channel has one.
     byte : Out, 8
-        The byte of the table that is to be sent next; the first one follows the last.
+        The byte that is to be sent next; the first one follows the last.
     step : In
         It goes.
     last : Out
@@ -44,8 +48,9 @@ class Links(wiring.Component):
     `_links_table` of `model.codec.packet`
     """
 
-    def __init__(self, config: CodecConfig) -> None:
+    def __init__(self, config: CodecConfig, named: bool = False) -> None:
         self.config = config
+        self.named = named
         super().__init__(
             {
                 "load": In(load_layout(config.width, links_words(config))),
@@ -58,35 +63,41 @@ class Links(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        channels = self.config.channels
-        m.submodules.memory = memory = table(VALUE_BITS, channels * MOST_LINKS)
+        channels = self.config.channels if self.config.links else 0
+        home = channels if self.named else 0  # the name stands behind all links, as if of one more channel
+        m.submodules.memory = memory = table(VALUE_BITS, (channels + self.named) * MOST_LINKS)
         write, read = memory.write_port(), memory.read_port()
         most = Signal(range(MOST_LINKS + 1))
-        ours = self.load.write & (self.load.table == Table.LINKS)
-        with m.If(ours & (self.load.address == 0)):
-            m.d.sync += most.eq(self.load.value)
-        m.d.comb += [
-            write.en.eq(ours & (self.load.address != 0)),
-            write.addr.eq(self.load.address - 1),
-            write.data.eq(self.load.value),
-        ]
+        m.d.comb += [write.addr.eq(self.load.address - 1), write.data.eq(self.load.value)]
+        if channels:
+            ours = self.load.write & (self.load.table == Table.LINKS)
+            m.d.comb += write.en.eq(ours & (self.load.address != 0))
+            with m.If(ours & (self.load.address == 0)):
+                m.d.sync += most.eq(self.load.value)
+        if self.named:
+            with m.If(self.load.write & (self.load.table == Table.NAME)):
+                m.d.comb += [
+                    write.en.eq(1),
+                    write.addr.eq(Cat(self.load.address[:LINK_BITS], Const(home, range(home + 1)))),
+                ]
 
         # The number of links comes first; then both bytes of each, the next of which is read meanwhile.
-        begun, upper = Signal(), Signal()
-        link, channel = Signal(range(MOST_LINKS)), Signal(range(channels))
+        naming, begun, upper = Signal(init=self.named), Signal(), Signal()
+        link, channel = Signal(range(MOST_LINKS)), Signal(range(channels + 1), init=home)
         link_next, channel_next = Signal.like(link), Signal.like(channel)
         m.d.comb += [link_next.eq(link), channel_next.eq(channel), read.addr.eq(Cat(link_next, channel_next))]
         m.d.sync += [link.eq(link_next), channel.eq(channel_next)]
-        ends = upper & (link == most - 1)
+        ends = upper & (link == Mux(naming, NAME_WORDS, most) - 1)
         m.d.comb += [
             self.there.eq(most != 0),
-            self.last.eq(ends & (channel == channels - 1)),
-            self.byte.eq(Mux(begun, read.data.word_select(upper, 8), most)),
+            self.last.eq(ends & Mux(naming, ~self.there, channel == channels - 1)),
+            self.byte.eq(Mux(naming | begun, read.data.word_select(upper, 8), most)),
         ]
         with m.If(self.step):
-            m.d.sync += [begun.eq(~self.last), upper.eq(begun & ~upper)]
+            m.d.sync += [begun.eq(~naming & ~self.last), upper.eq((naming | begun) & ~upper)]
             with m.If(ends):
-                m.d.comb += [link_next.eq(0), channel_next.eq(Mux(self.last, 0, channel + 1))]
+                m.d.comb += [link_next.eq(0), channel_next.eq(Mux(self.last, home, Mux(naming, 0, channel + 1)))]
+                m.d.sync += naming.eq(self.last & self.named)
             with m.Elif(upper):
                 m.d.comb += link_next.eq(link + 1)
         return m
