@@ -4,14 +4,16 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Shape, Signal
+from amaranth.hdl import Array, Module, Mux, Shape, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from hw.arithmetic import delayed
 from hw.emit import BYTE_LAYOUT, Emit, descriptor_layout
 from hw.links import links_words
 from hw.load import load_layout
+from hw.memory import table
 from hw.pack import PackBits, PackPairs
 from hw.rice import rice_layout
 from hw.store import Store, append
@@ -102,10 +104,7 @@ class Packet(wiring.Component):
         m.submodules.coded = coded = Store(coded_words, self.banks)
         m.submodules.raw = raw = Store(raw_words, self.banks)
         m.submodules.emit = emit = Emit(self.config)
-        m.submodules.queue = queue = SyncFIFOBuffered(
-            width=descriptor_layout(self.config).as_shape().width, depth=self.banks
-        )
-        self._describe(m, queue)
+        (self._list if self.parameterised else self._queue)(m, emit.i)
 
         token, marks = self.i.payload, self.i.payload.marks
         for packer, store in ((bits, coded), (pairs, raw)):
@@ -120,9 +119,6 @@ class Packet(wiring.Component):
         m.d.comb += [
             self.room.eq(free != 0),
             self.empty.eq(free == self.banks),
-            emit.i.payload.eq(queue.r_data),
-            emit.i.valid.eq(queue.r_rdy),
-            queue.r_en.eq(emit.i.ready),
             coded.rewind.eq(emit.rewind_coded),
             raw.rewind.eq(emit.rewind_raw),
             coded.release.eq(forwarded),
@@ -135,17 +131,60 @@ class Packet(wiring.Component):
         wiring.connect(m, emit.o, wiring.flipped(self.o))
         return m
 
-    def _describe(self, m: Module, queue: SyncFIFOBuffered) -> None:
-        """Number frames, measure both forms, and queue the packet's descriptor when it closes."""
+    def _queue(self, m: Module, o: Any) -> None:
+        """Descriptors of stored packets, in a queue."""
+        layout = descriptor_layout(self.config)
+        m.submodules.queue = queue = SyncFIFOBuffered(width=layout.as_shape().width, depth=self.banks)
+        number, position = Signal(32), Signal(32)  # of the next frame, and of the packet's first
+        found, closed = self._describe(m, number)
+        with m.If(self.i.valid & self.i.payload.marks.open):
+            m.d.sync += position.eq(number)
+        descriptor, ready = Signal(layout), Signal()
+        m.d.sync += [ready.eq(closed), descriptor.position.eq(position)]
+        m.d.sync += [getattr(descriptor, name).eq(value) for name, value in found.items()]
+        m.d.comb += [queue.w_data.eq(descriptor), queue.w_en.eq(ready)]
+        m.d.comb += [o.payload.eq(queue.r_data), o.valid.eq(queue.r_rdy), queue.r_en.eq(o.ready)]
+
+    def _list(self, m: Module, o: Any) -> None:
+        """The same with a place for each bank: positions in a memory, the rest in registers.
+
+        A position is read in every clock, and not needed until long after it was written.
+        """
+        number, layout, marks = Signal(32), descriptor_layout(self.config), self.i.payload.marks
+        found, closed = self._describe(m, number)
+        begun, ended, oldest = (Signal(range(self.banks)) for _ in range(3))
+        m.submodules.positions = positions = table(len(number), self.banks, block=True)
+        write, read = positions.write_port(), positions.read_port()
+        m.d.comb += [
+            write.addr.eq(begun),
+            write.data.eq(number),
+            write.en.eq(self.i.valid & marks.open),
+            read.addr.eq(oldest),
+            o.payload.position.eq(read.data),
+        ]
+        m.d.sync += begun.eq(begun + (self.i.valid & marks.close))
+        for name, value in found.items():
+            places = Array(Signal(layout[name].shape, name=f"{name}_{n}") for n in range(self.banks))
+            with m.If(closed):
+                m.d.sync += places[ended].eq(value)
+            m.d.comb += getattr(o.payload, name).eq(places[oldest])
+
+        # A packet's last word is stored some clocks after it closed.
+        stored, taken = Signal(range(self.banks + 1)), o.valid & o.ready
+        ready = delayed(m, delayed(m, closed))
+        m.d.comb += o.valid.eq(stored != 0)
+        m.d.sync += [ended.eq(ended + closed), oldest.eq(oldest + taken), stored.eq(stored + ready - taken)]
+
+    def _describe(self, m: Module, number: Signal) -> tuple[dict[str, Value], Signal]:
+        """Number frames, and measure both forms of a packet; what is known of it but its position, when it closed."""
         config, marks = self.config, self.i.payload.marks
         samples = config.channels * config.packet_frames
-        number, position = Signal(32), Signal(32)  # of the next frame, and of the packet's first
         frames, frames_now = Signal(range(config.packet_frames + 1)), Signal(range(config.packet_frames + 1))
         key = Signal()
         with m.If(self.i.valid & marks.frame):
             m.d.sync += number.eq(number + 1)
         with m.If(self.i.valid & marks.open):
-            m.d.sync += [position.eq(number), key.eq(marks.key)]
+            m.d.sync += key.eq(marks.key)
 
         coded, coded_now = Signal(range(samples * MAX_CODE_BITS + 1)), Signal(range(samples * MAX_CODE_BITS + 1))
         plain, plain_now = Signal(range(samples * config.width + 1)), Signal(range(samples * config.width + 1))
@@ -160,13 +199,5 @@ class Packet(wiring.Component):
         closed = Signal()
         m.d.sync += closed.eq(self.i.valid & marks.close)
         coded_bytes, plain_bytes = (coded + 7) >> 3, (plain + 7) >> 3
-        descriptor, ready = Signal(descriptor_layout(config)), Signal()
-        m.d.sync += [
-            ready.eq(closed),
-            descriptor.position.eq(position),
-            descriptor.frames.eq(frames),
-            descriptor.key.eq(key),
-            descriptor.raw.eq(coded_bytes >= plain_bytes),
-            descriptor.length.eq(Mux(coded_bytes >= plain_bytes, plain_bytes, coded_bytes)),
-        ]
-        m.d.comb += [queue.w_data.eq(descriptor), queue.w_en.eq(ready)]
+        raw = coded_bytes >= plain_bytes
+        return {"frames": frames, "key": key, "raw": raw, "length": Mux(raw, plain_bytes, coded_bytes)}, closed
