@@ -36,12 +36,15 @@ class Room:
         That a block RAM can have.
     stores : bool
         Whether packets are stored in block RAMs.
+    core_rams : int
+        Block RAMs of a core besides its memory.
     """
 
     multipliers: int
     block_rams: int
     shapes: tuple[tuple[int, int], ...]
     stores: bool = False
+    core_rams: int = 0
 
     def without(self, block_rams: int) -> "Room":
         """What is left."""
@@ -52,9 +55,9 @@ class Room:
         return min(-(-width // bits) * -(-depth // words) for bits, words in self.shapes)
 
     def blocks_of(self, geometry: Geometry) -> int:
-        """Block RAMs of an array, small memories of the cores left out."""
+        """Block RAMs of an array."""
         words = self.blocks(geometry.step.size, geometry.steps) + self.blocks(geometry.result.size, geometry.results)
-        return words + geometry.cores * self.blocks(WORD.width, geometry.depth)
+        return words + geometry.cores * (self.core_rams + self.blocks(WORD.width, geometry.depth))
 
 
 ENDLESS: Final = Room(MOST_CORES * MULTIPLIERS[-1], 1 << 20, ((36, 512),))  # of Verilog
