@@ -104,7 +104,10 @@ class Packet(wiring.Component):
         m.submodules.coded = coded = Store(coded_words, self.banks)
         m.submodules.raw = raw = Store(raw_words, self.banks)
         m.submodules.emit = emit = Emit(self.config)
-        (self._list if self.parameterised else self._queue)(m, emit.i)
+        if self.parameterised:
+            self._list(m, emit.i, block=getattr(platform, "device", None) == "iCE40UP5K")
+        else:
+            self._queue(m, emit.i)
 
         token, marks = self.i.payload, self.i.payload.marks
         for packer, store in ((bits, coded), (pairs, raw)):
@@ -145,15 +148,15 @@ class Packet(wiring.Component):
         m.d.comb += [queue.w_data.eq(descriptor), queue.w_en.eq(ready)]
         m.d.comb += [o.payload.eq(queue.r_data), o.valid.eq(queue.r_rdy), queue.r_en.eq(o.ready)]
 
-    def _list(self, m: Module, o: Any) -> None:
+    def _list(self, m: Module, o: Any, *, block: bool) -> None:
         """The same with a place for each bank: positions in a memory, the rest in registers.
 
-        A position is read in every clock, and not needed until long after it was written.
+        A position is read in every clock, and not needed until long after it was written. Block RAM is slow on ECP5.
         """
         number, layout, marks = Signal(32), descriptor_layout(self.config), self.i.payload.marks
         found, closed = self._describe(m, number)
         begun, ended, oldest = (Signal(range(self.banks)) for _ in range(3))
-        m.submodules.positions = positions = table(len(number), self.banks, block=True)
+        m.submodules.positions = positions = table(len(number), self.banks, block=block)
         write, read = positions.write_port(), positions.read_port()
         m.d.comb += [
             write.addr.eq(begun),
