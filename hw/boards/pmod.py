@@ -2,11 +2,12 @@
 
 *In*: an ADC (or its controller) puts a code and the frame mark on pins and raises `strobe`, at its own pace. Data and
 mark must stand from the rising edge of `strobe` until one clock after it (with pin skew: 5 ns before to 60 ns after at
-20.25 MHz); `strobe` must stay high, and low, for more than one clock each (60 ns).
+20.25 MHz, 30 ns at 50 MHz); `strobe` must stay high, and low, for more than one clock each (60 ns, 30 ns).
 
 *Out*: source-synchronous, up to a byte a clock. Data and `last` change where a clock begins; `strobe` rises in the
 middle of the clock and falls at its end, so that a receiver that samples on the rising edge has half a clock (24.7 ns
-at 20.25 MHz) of setup and of hold. `ready` may fall at any time; up to `READY_SLACK` more bytes still come.
+at 20.25 MHz, 10 ns at 50 MHz) of setup and of hold. `ready` may fall at any time; up to `READY_SLACK` more bytes still
+come.
 """
 
 from amaranth.hdl import ClockSignal, Module, Signal
