@@ -14,7 +14,7 @@ from hw.geometry import Geometry
 from hw.hold import FRAMES
 from hw.turns import DEPTH, END_ROUNDS, SLOTS
 from model.formats.codes import LATTICE_WIDTH
-from model.spec import calibrated, operating, packet, shipped
+from model.spec import calibrated, full, operating, packet, shipped
 from model.spec.config import CodecConfig, find_profile
 from model.spec.parameters import ParameterSet
 from verif import networks
@@ -63,6 +63,11 @@ class Design:
     def neural(self) -> bool:
         """Whether there is an array for networks."""
         return self.config.profile in NEURAL
+
+    @property
+    def turns(self) -> bool:
+        """Whether samples wait for the turns of lanes."""
+        return self.config.profile in (calibrated.PROFILE, full.PROFILE)
 
     @property
     def program_clocks(self) -> int:

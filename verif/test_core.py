@@ -10,7 +10,9 @@ import pytest
 from amaranth.back import verilog
 from cocotb_tools.runner import get_results, get_runner
 
+from hw.geometry import Geometry
 from model.spec.config import CodecConfig
+from tests.networks import some_links
 from verif import toolchain
 from verif.design import VARIABLE, Design
 
@@ -20,6 +22,18 @@ DESIGNS = {
     "four_lanes": Design(CodecConfig("calibrated", 16, 10, packet_frames=8, key_interval=3, lanes=4), banks=4),
     "two_lanes": Design(CodecConfig("calibrated", 2, 8, packet_frames=5, key_interval=4, lanes=2), frame_clocks=40),
     "one_lane": Design(CodecConfig("calibrated", 4, 9, packet_frames=8, key_interval=3)),
+    "partners": Design(
+        CodecConfig("spikey", 4, 10, packet_frames=8, key_interval=3, links=some_links(1, 4, 3)),
+        geometry=Geometry(4, 1, 4, 128, 128, 64, 16),
+        named="few",
+    ),
+    "two_cores": Design(
+        CodecConfig("spikey", 2, 8, packet_frames=5, key_interval=4),
+        frame_clocks=200,
+        geometry=Geometry(4, 2, 1, 64, 64, 64, 4),
+        codes=(4, 16),
+        named="huffman",
+    ),
 }
 EVERY = ("bench_parity", "bench_timing", "bench_reset", "bench_fault")  # on every design
 DENSE = (*EVERY, "bench_frame", "bench_packet")  # where frames follow each other
@@ -30,6 +44,8 @@ MODULES = {
     "four_lanes": (*DENSE, "bench_parameters", "bench_haste", "bench_corner"),
     "two_lanes": (*SPACED, "bench_parameters", "bench_haste"),
     "one_lane": (*EVERY, "bench_parameters", "bench_haste", "bench_corner"),
+    "partners": (*DENSE, "bench_parameters", "bench_haste"),
+    "two_cores": (*SPACED, "bench_parameters", "bench_haste"),
 }
 QUICK = {("four_lanes", "bench_fault")}
 

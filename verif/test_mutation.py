@@ -16,10 +16,12 @@ import numpy as np
 import pytest
 
 from hw.core import CHAINS
+from hw.geometry import Geometry
 from model.codec.compressor import encode
 from model.spec.config import CodecConfig
 from model.spec.parameters import ParameterSet
 from model.spec.profiles import PROFILES
+from tests.networks import some_links
 from verif import cxxrtl, ledger, material, scenario, toolchain
 from verif.design import VARIABLE, Design
 from verif.networks import borne
@@ -28,6 +30,17 @@ from verif.test_volume import CROWDED, fuzz, saturate
 
 DESIGN = Design(CodecConfig(channels=5, width=10, packet_frames=7, key_interval=40), frame_clocks=24)
 CALIBRATED = Design(CodecConfig("calibrated", 8, 8, packet_frames=7, key_interval=90, lanes=2))
+LINKED = Design(
+    CodecConfig("spikey", 4, 10, packet_frames=7, key_interval=20, links=some_links(1, 4, 3)),
+    geometry=Geometry(4, 1, 4, 256, 128, 64, 16),
+    named="residual",
+)
+CODED = Design(
+    CodecConfig("spikey", 2, 9, packet_frames=7, key_interval=20),
+    geometry=Geometry(4, 2, 1, 64, 64, 64, 4),
+    codes=(4, 16),
+    named="huffman",
+)
 FRAMES = 400
 SEEDS = range(3)
 STAGES = PROFILES[DESIGN.config.profile].stages
@@ -65,19 +78,49 @@ GATES = [
     Mutant("hw/delta.py", "valid & sample.marks.sample", "valid & sample.marks.sample & ~sample.marks.restart"),
     Mutant("hw/rice.py", "unary >= ESCAPE_ZEROS", "unary > ESCAPE_ZEROS"),
     Mutant("hw/rice.py", "mean + (mean >> 4)", "mean"),
-    Mutant("hw/rice.py", "initial_mean(width), mean.data", "initial_mean(width) - 1, mean.data"),
+    Mutant("hw/rice.py", "initial_mean(width), ram.data", "initial_mean(width) - 1, ram.data"),
     Mutant("hw/rice.py", "length > width - 1, width - 1, length", "length > width, width, length"),
     Mutant("hw/packet.py", "number.eq(number + 1)", "number.eq(number + marks.open)"),
-    Mutant("hw/packet.py", "descriptor.raw.eq(coded_bytes >= plain_bytes)", "descriptor.raw.eq(0)"),
+    Mutant("hw/packet.py", "raw = coded_bytes >= plain_bytes", "raw = coded_bytes < 0"),
     Mutant("hw/packet.py", "+ forwarded + (self.i.valid & marks.abort)", "+ forwarded"),
     Mutant("hw/pack.py", "has_tail.eq(close & (end_2[:place] != 0))", "has_tail.eq(0)"),
     Mutant("hw/pack.py", "tail.eq(Mux(odd,", "tail.eq(Mux(~odd,"),
-    Mutant("hw/store.py", "Mux(self.discard, 0, offset) for", "offset for"),
+    Mutant("hw/store.py", "now.eq(Mux(packer.discard, 0, count))", "now.eq(count)"),
     Mutant("hw/store.py", "+ waiting + fetched - taken < 2", "+ waiting - taken < 2"),
     Mutant("hw/store.py", "active & ~writing &", "active &"),
     Mutant("hw/store.py", "fetched.eq(0), waiting.eq(0)", "fetched.eq(0)"),
     Mutant("hw/emit.py", "packet_check.start.eq(1), ", ""),
     Mutant("hw/emit.py", "byte.eq(header_check.crc)", "byte.eq(header_check.crc ^ 1)"),
+    *(
+        Mutant(f"hw/{stage}.py", old, new, LINKED)
+        for stage, old, new in (
+            ("wavelet", "Mux(restart, opening, Cat(", "Mux(0, opening, Cat("),
+            ("wavelet", "Mux(restart, sample.code, ram.data.origin)", "sample.code"),
+            ("wavelet", "valid_2 & now.marks.sample", "valid_2"),
+            ("network", "m.d.comb += self.done.eq(sequencer.done)", "m.d.comb += self.done.eq(sequencer.step.last)"),
+            ("network", "core.put.bank.eq(self.put.place.bank)", "core.put.bank.eq(~self.put.place.bank)"),
+            ("sequencer", "age.eq(Mux(age.all(), age, age + 1))", "age.eq(age + 1)"),
+            ("sequencer", "(word.lag + word.late) > age", "word.lag > age"),
+            ("mac", "pointer[slot_bits] ^ step.field[0]", "step.field[0]"),
+            ("mac", "Mux(step_1.zero, 0, read.data)", "read.data"),
+            ("mac", "<< exponent_2 >> 1", "<< exponent_2 >> 2"),
+            ("expect", "under, over = rounded[-1]", "under, over = Const(0)"),
+            ("expect", "upwards.eq(~restart & ", "upwards.eq("),
+            ("hold", "skipped.eq(ends.there & ~ends.data)", "skipped.eq(0)"),
+            ("hold", "self.full.eq((waiting + self.ahead >= BANKS) | crowded)", "self.full.eq(crowded)"),
+            ("hold", "(unread < BANKS)", "(unread < 9)"),
+            ("hold", "bank.eq(bank ^ complete)", "bank.eq(bank ^ sample)"),
+            ("rice", "adapts.eq(word >= ADAPTIVE)", "adapts.eq(1)"),
+        )
+    ),
+    *(
+        Mutant(f"hw/{stage}.py", old, new, CODED)
+        for stage, old, new in (
+            ("huffman", "Mux(above < escape, above, escape)", "Mux(above <= escape, above, escape)"),
+            ("huffman", "escapes_5 | (code_read.data.length == 0)", "escapes_5"),
+            ("huffman", "chosen.length + bits", "chosen.length"),
+        )
+    ),
     *(
         Mutant(f"hw/{stage}.py", old, new, CALIBRATED)
         for stage, old, new in (
@@ -86,7 +129,7 @@ GATES = [
             ("lms", "saturate(weight + step, -WEIGHT.maximum, WEIGHT.maximum)", "weight + step"),
             ("lms", "round_half_up(total, shift) if shift", "(total >> shift) if shift"),
             ("lms", "Mux(error[1] ^ of[1], -pace, pace)", "Mux(error[1], -pace, pace)"),
-            ("scale", "round_half_up(total, spec.LOG_FRACTION)", "(total >> spec.LOG_FRACTION)"),
+            ("scale", "(slow_step << gear_4)", "slow_step"),
             ("scale", "round_half_up(now_4.fast, spec.DECAY_SHIFT)", "(now_4.fast >> spec.DECAY_SHIFT)"),
             ("scale", "Mux(opening_4, 0, saturate(fast", "Mux(0, 0, saturate(fast"),
             ("range", "Mux(outermost, limit,", "Mux(0, limit,"),
@@ -195,6 +238,8 @@ CHECKS = {
     DESIGN: (random_faults, square),
     CROWDED: (crowded, saturation),
     CALIBRATED: (materials, random_faults, hasty),
+    LINKED: (materials, random_faults, hasty),
+    CODED: (materials, random_faults, hasty),
 }
 
 
@@ -219,6 +264,8 @@ def notices(folder: Path, mutant: Mutant | None, design: Design) -> bool:
         pytest.param(DESIGN, id="ordinary"),
         pytest.param(CROWDED, id="crowded"),
         pytest.param(CALIBRATED, id="calibrated", marks=pytest.mark.slow),
+        pytest.param(LINKED, id="linked", marks=pytest.mark.slow),
+        pytest.param(CODED, id="coded", marks=pytest.mark.slow),
     ],
 )
 def test_sound_gates_pass(design: Design, tmp_path: Path) -> None:
