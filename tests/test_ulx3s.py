@@ -4,9 +4,11 @@ import re
 
 import pytest
 
+from hw.array import choose, neighbours
 from hw.boards import ulx3s
 from hw.boards.top import OUTPUTS, SOURCES, Top
 from hw.boards.uart import BAUD, divisor
+from model.spec import shipped
 from model.spec.operating import DEFAULT_RATE, live
 
 MHZS = [50, 62.5, 75]
@@ -63,3 +65,25 @@ def test_a_clock_from_the_pll(mhz: float) -> None:
         name: str(value) for name, value in ulx3s.PLLS[MHZS.index(mhz)].items()
     }
     assert re.findall(r'FREQUENCY PORT "(.+?)" (.+?) HZ', plan.files["top.lpf"]) == [("clk25_0__io", "25000000.0")]
+
+
+def test_an_array_for_networks_becomes_a_netlist() -> None:
+    clock = ulx3s.BOARD.clock(None, "spikey", 6, DEFAULT_RATE)
+    array = choose(
+        shipped.named("spikey-slim"),
+        "spikey-slim",
+        channels=6,
+        width=10,
+        frame_clocks=clock.hz // DEFAULT_RATE,
+        room=ulx3s.BOARD.room,
+        linked=True,
+        cores=2,
+    )
+    config = live("spikey", 6, 10, DEFAULT_RATE, clock.hz, links=neighbours(6, array.geometry.slots))
+    top = Top(ulx3s.BOARD, clock, config, source="pmod", output="pmod", rate=DEFAULT_RATE, array=array)
+    assert top.core.frame_least * DEFAULT_RATE <= clock.hz
+    plan = ulx3s.platform().prepare(top, "top")
+    pins = dict(re.findall(r'LOCATE COMP "(.+?)" SITE "(.+?)";', plan.files["top.lpf"]))
+    assert pins == COMMON | SAMPLES | PACKETS | {"uart_0__rx__io": "M1"}
+    text = plan.files["top.il"]
+    assert text.count('ram_style "distributed"') == 2 and text.count("cell \\EHXPLLL") == 1
