@@ -1,4 +1,7 @@
-"""Limits on a build's figures, from `hw/budgets.json`: `board/profile/channels[/peers]` -> figure -> limits."""
+"""Limits on a build's figures, from `hw/budgets.json`: `board/profile/channels[/peers|/links]` -> figure -> limits.
+
+Where a build is for another parameter set than its profile's own, its name stands for the profile's.
+"""
 
 import json
 from collections.abc import Callable, Mapping
