@@ -165,7 +165,7 @@ async def samples_while_a_set_comes(dut, pace: int) -> None:
     bench = Bench(dut, pace)
     loading = bench.design.image(other(bench))
     each = bench.config.packet_frames * bench.config.channels * bench.design.calm_spacing
-    words = recorded(bench, (len(loading) + 60) * pace / each)
+    words = recorded(bench, (len(loading) + 60) * pace / each + 3)
     free = np.flatnonzero(words & np.uint32(stimulus.VALID) == 0)
     at = [int(free[0])]
     for _ in loading[1:]:

@@ -96,10 +96,8 @@ GATES = [
         for stage, old, new in (
             ("wavelet", "Mux(restart, opening, Cat(", "Mux(0, opening, Cat("),
             ("wavelet", "Mux(restart, sample.code, ram.data.origin)", "sample.code"),
-            ("wavelet", "valid_2 & now.marks.sample", "valid_2"),
-            ("network", "m.d.comb += self.done.eq(sequencer.done)", "m.d.comb += self.done.eq(sequencer.step.last)"),
+            ("network", "core.get.bank.eq(self.get.bank)", "core.get.bank.eq(~self.get.bank)"),
             ("network", "core.put.bank.eq(self.put.place.bank)", "core.put.bank.eq(~self.put.place.bank)"),
-            ("sequencer", "age.eq(Mux(age.all(), age, age + 1))", "age.eq(age + 1)"),
             ("sequencer", "(word.lag + word.late) > age", "word.lag > age"),
             ("mac", "pointer[slot_bits] ^ step.field[0]", "step.field[0]"),
             ("mac", "Mux(step_1.zero, 0, read.data)", "read.data"),
@@ -116,6 +114,7 @@ GATES = [
     *(
         Mutant(f"hw/{stage}.py", old, new, CODED)
         for stage, old, new in (
+            ("sequencer", "age.eq(Mux(age.all(), age, age + 1))", "age.eq(age + 1)"),
             ("huffman", "Mux(above < escape, above, escape)", "Mux(above <= escape, above, escape)"),
             ("huffman", "escapes_5 | (code_read.data.length == 0)", "escapes_5"),
             ("huffman", "chosen.length + bits", "chosen.length"),
