@@ -98,7 +98,6 @@ GATES = [
             ("wavelet", "Mux(restart, sample.code, ram.data.origin)", "sample.code"),
             ("network", "core.get.bank.eq(self.get.bank)", "core.get.bank.eq(~self.get.bank)"),
             ("network", "core.put.bank.eq(self.put.place.bank)", "core.put.bank.eq(~self.put.place.bank)"),
-            ("sequencer", "(word.lag + word.late) > age", "word.lag > age"),
             ("mac", "pointer[slot_bits] ^ step.field[0]", "step.field[0]"),
             ("mac", "Mux(step_1.zero, 0, read.data)", "read.data"),
             ("mac", "<< exponent_2 >> 1", "<< exponent_2 >> 2"),
