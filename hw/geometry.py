@@ -20,6 +20,7 @@ from model.spec import network, wavelet
 from model.spec.config import ConfigError
 
 WEIGHT_BITS: Final = network.WEIGHT.width
+LOAD_BITS: Final = 16  # of a word that loads a part of the microcode
 WIDE_BITS: Final = 16  # of a coefficient of the first multiplier, where it is wide or the gain
 WORD: Final = signed(16)  # of a core's memory: a node of 10-bit codes
 SUM: Final = signed(32)
@@ -154,8 +155,8 @@ class Geometry:
 
     @property
     def step(self) -> data.StructLayout:
-        """A step's word."""
-        return data.StructLayout(
+        """A step's word; what is needed late begins at a multiple of the words that it is loaded by."""
+        early = data.StructLayout(
             {
                 "base": self.field_bits,
                 "size": range(self.field_bits + 1),
@@ -168,6 +169,12 @@ class Geometry:
                 "end": 1,  # of the pass: on with the next slot, or with the next pass
                 "wait": 1,  # with `end`: the next pass waits until the results are there
                 "stop": 1,  # with `end`: there is none
+            }
+        )
+        return data.StructLayout(
+            {
+                **early.members,
+                "gap": -early.size % LOAD_BITS,
                 "wide": 1,  # one coefficient, of the first multiplier
                 "gain": 1,  # the coefficient is the gain
                 "last": 1,  # sums are complete, and so many multipliers' as there are results are taken; others begin

@@ -15,12 +15,9 @@ SPRAM_WIDTH = 16
 UNDEFINED_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2"
 
 
-def table(shape: Any, depth: int, block: bool = False) -> Memory:
-    """Memory with one port to write and others to read; what is read while it is written is not defined.
-
-    `block`: in block RAM, even if it is small.
-    """
-    return Memory(shape=shape, depth=depth, init=[], attrs={"ram_style": "block"} if block else {})
+def table(shape: Any, depth: int) -> Memory:
+    """Memory with one port to write and others to read; what is read while it is written is not defined."""
+    return Memory(shape=shape, depth=depth, init=[])
 
 
 class ChannelRam(wiring.Component):

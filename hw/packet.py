@@ -105,7 +105,7 @@ class Packet(wiring.Component):
         m.submodules.raw = raw = Store(raw_words, self.banks)
         m.submodules.emit = emit = Emit(self.config)
         if self.parameterised:
-            self._list(m, emit.i, block=getattr(platform, "device", None) == "iCE40UP5K")
+            self._list(m, emit.i)
         else:
             self._queue(m, emit.i)
 
@@ -148,15 +148,15 @@ class Packet(wiring.Component):
         m.d.comb += [queue.w_data.eq(descriptor), queue.w_en.eq(ready)]
         m.d.comb += [o.payload.eq(queue.r_data), o.valid.eq(queue.r_rdy), queue.r_en.eq(o.ready)]
 
-    def _list(self, m: Module, o: Any, *, block: bool) -> None:
+    def _list(self, m: Module, o: Any) -> None:
         """The same with a place for each bank: positions in a memory, the rest in registers.
 
-        A position is read in every clock, and not needed until long after it was written. Block RAM is slow on ECP5.
+        A position is read in every clock, and not needed until long after it was written.
         """
         number, layout, marks = Signal(32), descriptor_layout(self.config), self.i.payload.marks
         found, closed = self._describe(m, number)
         begun, ended, oldest = (Signal(range(self.banks)) for _ in range(3))
-        m.submodules.positions = positions = table(len(number), self.banks, block=block)
+        m.submodules.positions = positions = table(len(number), self.banks)
         write, read = positions.write_port(), positions.read_port()
         m.d.comb += [
             write.addr.eq(begun),

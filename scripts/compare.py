@@ -2,8 +2,8 @@
 
     python -m scripts.compare BUILD... [--recordings DIR] [--power FILE] [--page FILE]
 
-Each BUILD is a folder that `python -m hw.build` made. The recordings are compressed with the build's set, once as files,
-simultaneous ones together, and once as the build sends them, its channels side by side; both are decoded and compared.
+Each BUILD is a folder that `python -m hw.build` made. The recordings are compressed with the build's set: once as
+files, simultaneous ones together; once as the build sends them, its channels side by side. Both are decoded, compared.
 `--power` is a file that `python -m scripts.power --json FILE` wrote; what its figures are stands in `docs/power.md`.
 """
 
