@@ -39,9 +39,12 @@ Maker = Callable[[CodecConfig, np.random.Generator], np.ndarray]
     [
         ("tiny", 1024, 10, operating.LINK_BYTES),
         ("tiny", 1024, 12, operating.LINK_BYTES),
+        ("spikey", 4, 10, operating.LINK_BYTES),
         pytest.param("calibrated", 1024, 10, operating.LINK_BYTES, marks=pytest.mark.slow),
         pytest.param("calibrated", 256, 10, operating.LINK_BYTES, marks=pytest.mark.slow),
         pytest.param("calibrated", 256, 10, 6_000_000, marks=pytest.mark.slow),
+        pytest.param("spikey", 16, 10, 62_500_000, marks=pytest.mark.slow),
+        pytest.param("full", 8, 10, 50_000_000, marks=pytest.mark.slow),
     ],
 )
 def test_worst_latency_of_the_live_mode(profile: str, channels: int, width: int, link: int, make: Maker) -> None:
