@@ -95,7 +95,8 @@ class Full(NeuralChain):
 
         tables = full_sizes(config, self.geometry, len(SHIFTS))
         fixed = {Table.GEOMETRY: geometry_words(self.geometry), Table.SHIFTS: SHIFTS}
-        loader = self._end(m, frame, hold, packet, tables, fixed, busy=observe.busy | turns.busy)
+        idle = packet.unused & ~observe.busy & ~turns.busy
+        loader = self._end(m, frame, hold, network, packet, tables, fixed, idle)
         m.d.comb += [advance.eq(turns.advance | loader.load.write), packet.advance.eq(advance)]
         m.d.comb += [stage.advance.eq(advance) for stage in (correct, range_)]
         for part in (observe, network, range_, packet):

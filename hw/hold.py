@@ -66,8 +66,6 @@ class Hold(wiring.Component):
     pause : In
         Take no more tokens out; those on their way, at most `PAUSE`, still come.
     o : Out, stream of `held_layout`, always ready
-    idle : Out
-        No token waits, and the array does not work.
 
     Latency
     -------
@@ -92,7 +90,7 @@ class Hold(wiring.Component):
             {
                 "i": In(stream.Signature(token, always_ready=True)),
                 **dict.fromkeys(("ahead", "busy", "done", "pause"), In(1)),
-                **dict.fromkeys(("full", "counted", "start", "key", "bank", "idle"), Out(1)),
+                **dict.fromkeys(("full", "counted", "start", "key", "bank"), Out(1)),
                 "place": Out(place_layout(geometry)),
                 "get": Out(place_layout(geometry)),
                 "outputs": In(data.ArrayLayout(signed(OUTPUT.width), geometry.outputs)),
@@ -224,7 +222,6 @@ class Hold(wiring.Component):
             recall.addr.eq(at),
             self.o.payload.token.eq(recall.data),
             self.o.payload.outputs.eq(self.outputs),
-            self.idle.eq(~queue.there & ~queue.waits & ~self.busy & self.counted & ~self.o.valid),
         ]
         core, slot = divmod(self.config.channels - 1, self.geometry.slots)
         return may & head.sample & whole_now & (places.core == core) & (places.slot == slot)

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from typing import Any, ClassVar, Final
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,7 +20,6 @@ from model.spec import shipped
 from model.spec.config import CodecConfig, ConfigError
 
 MOST_CHANNELS: Final = 1024
-SETTLED: Final = 32  # clocks in which what has left `hold` reaches the store
 
 
 class NeuralChain(wiring.Component):
@@ -154,29 +153,24 @@ class NeuralChain(wiring.Component):
         m: Module,
         frame: Frame,
         hold: Hold,
+        network: Network,
         packet: Any,
         tables: dict[Table, int],
         fixed: dict[Table, Any],
-        *,
-        busy: Any = 0,
+        idle: Any,
     ) -> Loader:
-        """The packet's way out, and the loader: tables are written when nothing is on its way, of which `busy` tells
-        too, and the packet that bears the set's name has left.
+        """The packet's way out, and the loader: tables are written when no packet is recorded or on its way, and
+        `idle`. A bank is taken with a packet's first sample, and free when it has left.
         """
         m.submodules.loader = loader = Loader(self.config, tables, fixed)
         connect(m, packet.o, wiring.flipped(self.o))
-        settled, moves = Signal(range(SETTLED), init=SETTLED - 1), Signal()
-        m.d.comb += moves.eq(frame.busy | frame.o.valid | ~hold.idle | busy)
-        m.d.sync += settled.eq(0)
-        with m.If(~moves):
-            m.d.sync += settled.eq(settled + (settled != SETTLED - 1))
         m.d.comb += [
             frame.room.eq(packet.room & hold.counted),
             packet.take.eq(frame.take),
             loader.i.valid.eq(self.parameters.valid),
             loader.i.payload.eq(self.parameters.payload),
             self.parameters.ready.eq(loader.i.ready),
-            loader.idle.eq(~moves & (settled == SETTLED - 1) & packet.empty),
+            loader.idle.eq(~frame.busy & ~network.busy & idle),
             frame.enable.eq(self.enable & loader.loaded & ~loader.waits & ~self.parameters.valid),
             self.loaded.eq(loader.loaded),
         ]

@@ -55,6 +55,8 @@ class PacketLanes(wiring.Component):
         One is taken.
     empty : Out
         No packet is stored whole.
+    unused : Out
+        None is taken or stored.
 
     Latency
     -------
@@ -81,6 +83,7 @@ class PacketLanes(wiring.Component):
                 "room": Out(1),
                 "take": In(1),
                 "empty": Out(1),
+                "unused": Out(1),
             }
         )
 
@@ -124,6 +127,7 @@ class PacketLanes(wiring.Component):
             self.room.eq(free != 0),
             emit.there.eq(describe.there),
             self.empty.eq(~describe.there),
+            self.unused.eq(free == banks),
             describe.address.eq(emit.address),
             emit.data.eq(describe.data),
             emit.peered.eq(describe.peered),

@@ -34,7 +34,10 @@ async def sink_too_slow(dut, seed: int) -> None:
     """A sink that never catches up: drops again and again."""
     bench = Bench(dut, seed)
     words = bench.frames(bench.codes(bench.config.packet_frames * 20), pause=0.0)
-    _, drops = await bench.check(stimulus.ready(words, 0.3, bench.rng), stalled=True)
+    share = 0.3 / (
+        bench.design.spacing if bench.design.neural else 1
+    )  # of what packets need, when samples are far apart
+    _, drops = await bench.check(stimulus.ready(words, share, bench.rng), stalled=True)
     assert len(drops) > 5
 
 
