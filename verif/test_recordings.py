@@ -79,8 +79,8 @@ def together(streams: list[Stream], cores: int, profile: str) -> tuple[Design, n
     """Streams as one, the shortest deciding, and the gates for it; partners keep their places."""
     each = [read(path)[:, 0] for stream in streams for path in stream.paths]
     links = tuple(own for stream in streams for own in stream.links or ((),) * len(stream.paths))
-    assert any(links), "no recording has a partner"
-    config = CodecConfig(profile, len(each), codes.LATTICE_WIDTH, packet_frames=64, key_interval=300, links=links)
+    shape = CodecConfig(profile, len(each), codes.LATTICE_WIDTH, packet_frames=64, key_interval=300)
+    config = dataclasses.replace(shape, links=links if any(links) else ())
     geometry = dataclasses.replace(neural.default_geometry(config), cores=cores, slots=min(SLOTS, len(each)))
     frames = min(map(len, each))
     return Design(config, geometry=geometry), np.stack([one[:frames] for one in each], axis=1)
@@ -97,6 +97,7 @@ def batch(profile: str, streams: list[Stream], cores: int) -> tuple[int, float]:
 def test_recordings_with_their_partners(profile: str, paths: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     """Whole recordings with the links that the codec finds for them, as many side by side as the array serves."""
     every = batches(paths, SLOTS * CORES, SHARE)
+    assert any(stream.links for stream in every[0]), "no recording has a partner"
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         done = list(pool.map(batch, [profile] * len(every), every, [CORES] * len(every)))
     with capsys.disabled():
@@ -107,6 +108,7 @@ def test_recordings_with_their_partners(profile: str, paths: list[Path], capsys:
 @pytest.mark.parametrize("profile", ["spikey", pytest.param("full", marks=pytest.mark.slow)])
 def test_some_recordings_with_their_partners(profile: str, paths: list[Path]) -> None:
     streams = batches(paths[:60], 4)[0]
+    assert any(stream.links for stream in streams), "no recording has a partner"
     design, recordings = together(streams, 1, profile)
     through_the_gates(design, recordings[:1000])
 
