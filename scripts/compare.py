@@ -90,7 +90,9 @@ def power_of(report: Mapping[str, Any], builds: Sequence[Mapping[str, Any]]) -> 
     """Power in the model of iCE40, energy of a sample by it, and on standard cells."""
     shape, array = report["configuration"], report["array"]
     name = array["set"] if array else shape["profile"]
-    alike = [one for one in builds if (one["shipped"] or one["profile"]) == name or one["profile"] == name]
+    named = [one for one in builds if (one["shipped"] or one["profile"]) == name]
+    alike = named or [one for one in builds if one["profile"] == shape["profile"] and not one["shipped"]]
+    alike.sort(key=lambda one: one["channels"] != shape["channels"])
     hertz = report["clock_mhz"] * 1e6
     same = [one for one in alike if "ice40" in one and (one["channels"], one["clock"]) == (shape["channels"], hertz)]
     cells = f"{alike[0]['asic']['nanojoules_per_sample']:.3g}" if alike else "-"

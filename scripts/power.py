@@ -96,7 +96,7 @@ BUILDS: Final = (
         for profile in ("calibrated", "tiny")
         for channels, clock in ((1024, operating.LINK_BYTES), (256, 6_000_000))
     ),
-    Build("spikey", 10, operating.LINK_BYTES, geometry=Geometry(4, 1, 10, 128, 128, 64, 16), shipped="spikey-slim"),
+    Build("spikey", 11, operating.LINK_BYTES, geometry=Geometry(4, 1, 11, 128, 128, 64, 16), shipped="spikey-slim"),
     Build("spikey", 16, 62_500_000, geometry=Geometry(4, 1, 16, 256, 256, 64, 4)),
     Build("full", 8, 50_000_000, geometry=Geometry(8, 1, 8, 1024, 256, 128, 4, 3, 2, residuals=True)),
 )
