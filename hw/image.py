@@ -16,6 +16,7 @@ from hw.boards.image import message
 from hw.geometry import Geometry
 from hw.hold import Hold
 from hw.lms import SHIFTS
+from hw.microcode import Program
 from hw.neural import Shape
 from model.spec import calibrated, full, shipped
 from model.spec.config import MIN_WIDTH, CodecConfig, ConfigError
@@ -117,6 +118,10 @@ class Build:
             raise ConfigError(f"--build: '{found[0]}' {what}; give one that hw.build wrote") from None
         return cls(config, geometry, (tables, symbols), array["set"], clocks)
 
+    def program(self, parameters: ParameterSet, links: Links) -> Program:
+        """The program of a set; raises `ConfigError` if it does not fit the array."""
+        return neural.program_of(parameters, self.config.width, self.geometry, links)
+
     def image(self, parameters: ParameterSet, links: Links) -> bytes:
         """The bytes to send; raises `ConfigError` if set or links do not fit."""
         config = self.config
@@ -127,7 +132,7 @@ class Build:
         if parameters.profile == full.PROFILE:
             check_shifts(full.unpack(parameters, config.width).calibrated.shifts.tolist())
         words = neural.image(parameters, config, self.geometry, links, self.codes)
-        clocks = neural.program_of(parameters, config.width, self.geometry, links).clocks + Hold.BETWEEN
+        clocks = self.program(parameters, links).clocks + Hold.BETWEEN
         if clocks > self.frame_clocks:
             raise ConfigError(
                 f"SET: with these links it takes {clocks} clocks a frame, the build has {self.frame_clocks}; "
@@ -200,14 +205,23 @@ def write(out: Path, content: bytes) -> None:
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="For a core with links: a file with each channel's partners, see above.",
 )
+@click.option("--listing", is_flag=True, help="Print the microcode as well, a line for each step.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to write.")
 def main(
-    name: str | None, width: int | None, peers: Path | None, build: Path | None, links: Path | None, out: Path
+    name: str | None,
+    width: int | None,
+    peers: Path | None,
+    build: Path | None,
+    links: Path | None,
+    listing: bool,
+    out: Path,
 ) -> None:
     """Write the file."""
     if build is None:
         if links is not None:
             raise ConfigError("--links: they need --build, the build that the board runs")
+        if listing:
+            raise ConfigError("--listing: it needs --build, the build that the board runs")
         parameters, width = find(name or DEFAULT), width or DEFAULT_WIDTH
         content = of(parameters, width, None if peers is None else read_peers(peers))
     else:
@@ -216,7 +230,10 @@ def main(
                 raise ConfigError(f"--{option}: is not for a build with a network; leave it out")
         made = Build.read(build)
         parameters, width = find(name or made.set), made.config.width
-        content = made.image(parameters, () if links is None else read_links(links, made.config))
+        partners = () if links is None else read_links(links, made.config)
+        content = made.image(parameters, partners)
+        if listing:
+            click.echo(made.program(parameters, partners).listing(), nl=False)
     write(out, content)
     click.echo(f"{out} written: parameter set {parameters.identifier:016x} at {width} bits")
 

@@ -200,11 +200,25 @@ def test_an_image_for_a_build_is_made_for_its_array(tmp_path: Path, links: str) 
     assert out.read_bytes() == message(words)
 
 
+def test_the_microcode_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    build, file = report(tmp_path / "build"), tmp_path / "links.txt"
+    file.write_text("0\n1 90\n0\n0\n")
+    asked = ["--build", str(build), "--listing", "--out", str(tmp_path / "image.bin")]
+    assert image.run(asked) == 0
+    alone = capsys.readouterr().out
+    assert image.run([*asked, "--links", str(file)]) == 0
+    linked = capsys.readouterr().out
+    made = image.Build.read(build)
+    program = made.program(shipped.named("spikey-slim"), ((), (Link(1, 90),), (), ()))
+    assert linked.startswith(program.listing()) and "via partner" in linked and "via partner" not in alone
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
         (["spikey-slim"], "--build: profile 'spikey' needs it; give the build that the board runs"),
         (["--links", "links.txt"], "--links: they need --build"),
+        (["--listing"], "--listing: it needs --build"),
         (["--build", "build", "--width", "10"], "--width: is not for a build with a network"),
         (["--build", "build", "calibrated-even"], "SET: it is of profile 'calibrated', the build is of 'spikey'"),
         (["--build", "build", "spikey"], "network: needs "),
