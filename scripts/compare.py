@@ -55,11 +55,18 @@ TITLE: Final = "profiles and boards: all bytes counted, decoded and compared"
 SHAPE: Final = ("channels", "width", "packet_frames", "key_interval", "lanes")
 
 
-def parameters_of(report: Mapping[str, Any]) -> ParameterSet | None:
-    """The set that a build is meant for."""
+def particular(report: Mapping[str, Any]) -> str | None:
+    """The set that a build is meant for, if it is not its profile's default."""
     profile, array = report["configuration"]["profile"], report["array"]
-    if array:
-        return shipped.named(array["set"])
+    usual = array is None or shipped.named(array["set"]) is shipped.default(profile)
+    return None if usual else array["set"]
+
+
+def parameters_of(report: Mapping[str, Any]) -> ParameterSet | None:
+    """What recordings are compressed with: that set, or the default for the public recordings' converter."""
+    profile, name = report["configuration"]["profile"], particular(report)
+    if name:
+        return shipped.named(name)
     return shipped.default(profile, lattice=True) if find_profile(profile).parameterised else None
 
 
@@ -112,7 +119,7 @@ def row(
     shape, array = report["configuration"], report["array"]
     rams = [report[name]["used"] for name in ("block_rams", "single_port_rams") if name in report]
     return (
-        f"{report['board']}, `{array['set'] if array else shape['profile']}`" + (", linked" if shape["links"] else ""),
+        f"{report['board']}, `{particular(report) or shape['profile']}`" + (", linked" if shape["links"] else ""),
         shape["channels"],
         array["multiply_adds"] if array else "-",
         f"{file.bits_per_sample:.4f}",
