@@ -229,13 +229,15 @@ def test_every_token_meets_the_outputs_of_its_frame(case: str) -> None:
 
 
 def test_latency() -> None:
-    """From a frame's last token to the array's start, and from its end to the frame's first token."""
+    """From a frame's last token to the array's start; from its end to the frame's first token, and to a next start."""
     config, geometry = CodecConfig("spikey", 3, 10, packet_frames=4), Geometry(slots=3)
     bench = Bench(config, geometry, 0, 20)
     words = [{"valid": 1, "mark": int(n == 0), "code": n} for n in range(3)]
-    bench.run([*words, *[{}] * 60, *words, *[{}] * 60], 60)
+    bench.run([*words, *[{}] * 60, *words, *words, *[{}] * 60], 60)
     bench.check()
     clocks = bench.clocks
-    assert [start - clocks["valid"][3 * n + 2] for n, start in enumerate(clocks["start"])] == [Hold.BEFORE] * 2
-    assert [clocks["left"][3 * n] - done for n, done in enumerate(clocks["done"])] == [Hold.LATENCY] * 2
-    assert [clocks["left"][3 * n + 2] - clocks["left"][3 * n] for n in range(2)] == [2, 2]
+    assert [start - clocks["valid"][3 * n + 2] for n, start in enumerate(clocks["start"][:2])] == [Hold.BEFORE] * 2
+    assert clocks["done"][1] > clocks["valid"][8]  # the third frame waits for the array
+    assert clocks["start"][2] - clocks["done"][1] == Hold.BETWEEN
+    assert [clocks["left"][3 * n] - done for n, done in enumerate(clocks["done"])] == [Hold.LATENCY] * 3
+    assert [clocks["left"][3 * n + 2] - clocks["left"][3 * n] for n in range(3)] == [2] * 3

@@ -170,7 +170,7 @@ def test_what_else_is_multiplied() -> None:
 
 
 def test_a_result_is_there_for_the_step_that_may_read_it() -> None:
-    """`LATENCY + RESULT_LATENCY + 1` clocks behind its own; a clock before, the old word is."""
+    """`LATENCY + RESULT_LATENCY + 1` clocks behind its own; two before, the old word is, and between them none."""
     for clocks, expected in ((LATENCY + RESULT_LATENCY + 1, 77), (LATENCY + RESULT_LATENCY - 1, 0)):
         bench = Bench([0, 0], {(0, 0): Sample(77, 0, 0, (0, 0))})
         bench.add(77, {}, source=Source.SIGNAL, weights=1)
