@@ -78,8 +78,9 @@ class Geometry:
     multipliers : int
         Of a core, 2 to 16.
     cores : int
+        1 to 156.
     slots : int
-        Channels that a core serves.
+        Channels that a core serves, 1 to 256.
     fields : int
         Words of memory a channel, a power of two.
     steps, results : int
@@ -87,7 +88,7 @@ class Geometry:
     loaded : int
         Fields, the first ones, that are loaded with the microcode; a power of two.
     outputs : int
-        Of a network.
+        Of a network, 1 to 3.
     contexts : int
         Inputs of a network that are no features, 1 or 2.
     residuals : bool

@@ -43,6 +43,10 @@ class Links(wiring.Component):
 
     The memory is read in every clock, but nothing is sent while a table is written.
 
+    Throughput
+    ----------
+    A byte a clock.
+
     Model
     -----
     `_links_table` of `model.codec.packet`

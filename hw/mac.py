@@ -82,7 +82,7 @@ class Mac(wiring.Component):
     get : In
         Outputs of `bank` and `slot` to be read.
     outputs : Out
-        They, one clock later.
+        They, one clock later, in `model.spec.network.OUTPUT`.
     load : In
         Write a word of memory; only while nothing else happens.
 

@@ -75,7 +75,7 @@ class Step:
     wide: bool = False
     gain: bool = False
     load: Load = Load.NOTHING
-    first: bool = False
+    first: bool = False  # of its sum; for people only
     results: tuple[Result, ...] = ()  # of sums that are complete with it
 
 
@@ -97,8 +97,10 @@ class Program:
     passes : list of list of Step
     partners : int
         That a channel can have.
-    own, pointers, correlations, gains : list of int
-        Fields to be loaded: the own gain, and of each partner, where it stands, its correlation, and its gain.
+    own : int
+        Field to be loaded with the own gain; -1: there is none.
+    pointers, correlations, gains : list of int
+        Fields to be loaded, one for each partner: where it stands, its correlation, and its gain.
     lookup : int
         Field of the table of the sigmoid, with that of the hyperbolic tangent behind it; -1: there is none.
     form : MiddleOut

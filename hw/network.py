@@ -82,6 +82,14 @@ class Network(wiring.Component):
     Latency
     -------
     `hw.microcode.Program.clocks` from `start` to `done`.
+
+    Throughput
+    ----------
+    A frame in as many clocks, and one more; a sample put and an output read a clock meanwhile.
+
+    Model
+    -----
+    `model.codec.network`: `project`, `predict`; `model.codec.wavelet`: `filter_all`, `gather`
     """
 
     GET_LATENCY = 2

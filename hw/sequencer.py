@@ -108,6 +108,10 @@ class Sequencer(wiring.Component):
     Latency
     -------
     As many clocks from `start` to `done` as `hw.microcode.Program.clocks` says.
+
+    Throughput
+    ----------
+    A step a clock, but for passes that wait.
     """
 
     def __init__(self, geometry: Geometry) -> None:
