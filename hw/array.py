@@ -185,7 +185,8 @@ def _arrays(
         for number in range(1, most + 1):
             slots = -(-channels // number)
             if cores in (None, number) and slots <= LOOKUP and clocks(program, slots) <= limit:
-                yield replace(base, multipliers=multipliers, cores=-(-channels // slots), slots=slots)
+                least = -(-channels // slots)
+                yield replace(base, multipliers=multipliers, cores=cores or least, slots=slots)
                 break
 
 

@@ -18,7 +18,7 @@ from hw.load import NAME_WORDS, Table, pass_on
 from hw.loader import WORD_LAYOUT, Loader
 from hw.memory import DelayLine
 from hw.number import connect
-from hw.packet_lanes import PacketLanes
+from hw.packet_lanes import PacketLanes, check_lanes
 from hw.range import Range
 from hw.scale import Scale
 from hw.turns import Turns, token_layout
@@ -28,7 +28,6 @@ from model.spec.config import CodecConfig, ConfigError
 
 STAGES: Final = ("calibrate", "lms", "scale", "range")
 MOST_CHANNELS: Final = 1024
-MOST_RAW_BYTES: Final = (1 << 16) - 1
 
 
 def tables(config: CodecConfig, features: int) -> dict[Table, int]:
@@ -109,13 +108,7 @@ class Calibrated(wiring.Component):
                 f"peers: that of channel {near[0]} stands {config.peers[near[0]]} before it, which is too near for "
                 f"{config.lanes} lanes; give {config.lanes} or more, or fewer lanes"
             )
-        if config.channels % config.lanes:
-            raise ConfigError(
-                f"channels: {config.channels} are not shared evenly by {config.lanes} lanes; "
-                f"give a multiple of {config.lanes}"
-            )
-        if config.raw_bytes(config.packet_frames) > MOST_RAW_BYTES:
-            raise ConfigError(f"packet_frames: {config.packet_frames} frames are too long for the store; give fewer")
+        check_lanes(config)
         self.config = config
         self.spacing = -(-Turns.frame_slots(config, self.DEPTH) // config.channels)
         self.banks = banks

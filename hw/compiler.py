@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from hw.geometry import LOOKUP, WEIGHT_BITS, Floor, Geometry, Load, Source, Via, node_ones
+from hw.geometry import LOOKUP, WEIGHT_BITS, WORD, Floor, Geometry, Load, Source, Via, node_ones
 from hw.microcode import (
     CELL_FALL,
     CELL_ONES,
@@ -21,6 +21,7 @@ from hw.microcode import (
     Program,
     Result,
     Step,
+    half,
     unfit,
 )
 from model.spec import network as spec
@@ -212,7 +213,7 @@ class _Compiler:
                 shift = wavelet.TAP.fraction
                 while shift and not any(tap & 1 for tap in taps):
                     taps, shift = [tap >> 1 for tap in taps], shift - 1
-                if sum(map(abs, taps)) << self.node_ones > GREATEST_SUM:
+                if (sum(map(abs, taps)) << self.node_ones) + half(shift) > GREATEST_SUM:
                     raise ConfigError(f"network: taps of filter {j} are too large for sums of 32 bits; scale them down")
                 row = _Row(taps, Result(0, shift, self.node_ones, Floor.FULL, nodes[node]))
                 alike.setdefault(tuple(filter_), []).append(row)
@@ -236,10 +237,10 @@ class _Compiler:
         network, skip = self.network, self.network.skip
         before: list[_Row] = []
         if skip is not None:
-            reach = (np.abs(skip.weights).sum(axis=1) * self.limit) >> skip.shift
-            head = (
-                (np.abs(network.head.weights).sum(axis=1) * self.limit) + np.abs(network.head.biases)
-            ) >> network.head.shift
+            reach, head = (
+                (np.abs(row.weights).sum(axis=1) * self.limit + np.abs(row.biases) + half(row.shift)) >> row.shift
+                for row in (skip, network.head)
+            )
             # What is saturated here must not matter: the output is saturated either way.
             if (np.minimum(reach - GREATEST_WORD, head + GREATEST_OUTPUT - GREATEST_WORD) > 0).any():
                 raise ConfigError("network: the skip path's sums exceed 16 bits; give it a greater shift")
@@ -365,7 +366,7 @@ class _Compiler:
         for o, (weights, bias) in enumerate(zip(head.weights.tolist(), head.biases.tolist(), strict=True)):
             more = [(1 << head.shift) * (o == other) for other in range(len(self.skipped))]
             reach = sum(map(abs, weights)) * self.limit + abs(bias) + (GREATEST_WORD << head.shift) * skipping
-            if reach > GREATEST_SUM:
+            if reach + half(head.shift) > GREATEST_SUM:
                 raise ConfigError("network: the head's sums exceed 32 bits; give it a smaller shift")
             result = Result(bias, head.shift, OUTPUT_ONES, Floor.SYMMETRIC, output=o + 1)
             rows.append(_Row([*(sign * weight for weight in weights), *more], result))
@@ -392,6 +393,8 @@ def compile_network(network: Network, geometry: Geometry, width: int, partners: 
     ConfigError
         If it does not fit the array.
     """
+    if node_ones(width) >= WORD.width:
+        raise ConfigError(f"width: {width} bits; the array takes codes of at most 10")
     program = _Compiler(network, geometry, width, partners).compile()
     program.words()
     return program

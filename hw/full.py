@@ -19,9 +19,10 @@ from hw.neural import full_sizes, geometry_words
 from hw.neural_chain import NeuralChain
 from hw.number import connect
 from hw.observe import Observe, observe_layout
-from hw.packet_lanes import PacketLanes
+from hw.packet_lanes import PacketLanes, check_lanes
 from hw.range import Range
 from hw.turns import END_ROUNDS, SLOTS, Turns, token_layout
+from model.spec.config import CodecConfig
 from model.spec.full import SHAPES
 
 HELD = ("code", "channel", "marks", "prior")
@@ -35,6 +36,10 @@ class Full(NeuralChain):
     """
 
     PROFILE = "full"
+
+    def __init__(self, config: CodecConfig, *others: Any, **more: Any) -> None:
+        check_lanes(config)
+        super().__init__(config, *others, **more)
 
     @property
     def _frame_slots(self) -> int:
@@ -94,7 +99,7 @@ class Full(NeuralChain):
         ]
 
         tables = full_sizes(config, self.geometry, len(SHIFTS))
-        fixed = {Table.GEOMETRY: geometry_words(self.geometry), Table.SHIFTS: SHIFTS}
+        fixed = {Table.GEOMETRY: geometry_words(config, self.geometry), Table.SHIFTS: SHIFTS}
         idle = packet.unused & ~observe.busy & ~turns.busy
         loader = self._end(m, frame, hold, network, packet, tables, fixed, idle)
         m.d.comb += [advance.eq(turns.advance | loader.load.write), packet.advance.eq(advance)]

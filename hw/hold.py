@@ -23,7 +23,7 @@ FRAMES: Final = 3  # that wait: one comes in, one is worked on, one is coded
 RESERVED: Final = 16  # of the queue: for samples on their way, and for frames that are not stored
 JOBS: Final = 4
 BANKS: Final = 2  # of the array, for samples and for outputs
-MISSED_BITS: Final = 10
+MISSED_BITS: Final = 13  # a frame mark in every clock while two programs run
 
 # What decides when a token leaves: frame times that are not stored, if it is `bare`; else what its marks say.
 HEAD: Final = data.StructLayout({"missed": MISSED_BITS, "bare": 1, "sample": 1, "begins": 1})

@@ -31,7 +31,8 @@ MOST_WIDTH: Final = 10  # of the core
 HELP: Final = """Write the bytes that load a parameter set into a board.
 
 SET is a file, as `spikey calibrate` writes it, or the name of a shipped set; by default calibrated-even, which fits
-every converter, or the set that the build was made for. Profiles with a network need the build that the board runs:
+every converter, or the shipped set that the build was made for. Profiles with a network need the build that the board
+runs:
 
 \b
     python -m hw.image spikey --build build/ulx3s-spikey-256-links --links links.txt --out image.bin
@@ -111,12 +112,15 @@ class Build:
             config = CodecConfig(**{name: shape[name] for name in names})
             if shape["links"]:
                 config = dataclasses.replace(config, links=neighbours(config.channels, geometry.slots))
-            clocks = shape["frame_clocks"] or array["clocks"] + Hold.BETWEEN
-            tables, symbols = array["codes"]
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+            clocks = int(shape["frame_clocks"]) or int(array["clocks"]) + Hold.BETWEEN
+            tables, symbols = map(int, array["codes"])
+            called = str(array["set"])
+        except ConfigError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
             what = f"has no {error}" if isinstance(error, KeyError) else "cannot be read"
             raise ConfigError(f"--build: '{found[0]}' {what}; give one that hw.build wrote") from None
-        return cls(config, geometry, (tables, symbols), array["set"], clocks)
+        return cls(config, geometry, (tables, symbols), called, clocks)
 
     def program(self, parameters: ParameterSet, links: Links) -> Program:
         """The program of a set; raises `ConfigError` if it does not fit the array."""
@@ -144,7 +148,11 @@ class Build:
 def read_links(path: Path, config: CodecConfig) -> Links:
     """Links from a file, a line for each channel; raises `ConfigError` if they cannot be."""
     links = []
-    for number, line in enumerate(path.read_text().splitlines()):
+    try:
+        lines = path.read_text().splitlines()
+    except UnicodeDecodeError:
+        raise ConfigError(f"--links: '{path}' is no text; give a line for each channel") from None
+    for number, line in enumerate(lines):
         try:
             values = [] if line.split() in ([], ["0"]) else list(map(int, line.split()))
         except ValueError:
@@ -231,6 +239,8 @@ def main(
         made = Build.read(build)
         parameters, width = find(name or made.set), made.config.width
         partners = () if links is None else read_links(links, made.config)
+        if partners and not neural.usable(partners, neural.network_of(parameters, width)):
+            raise ConfigError("--links: the set's network knows no partners; leave them out")
         content = made.image(parameters, partners)
         if listing:
             click.echo(made.program(parameters, partners).listing(), nl=False)

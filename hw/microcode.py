@@ -82,6 +82,11 @@ class Step:
 IDLE: Final = Step(Operand())
 
 
+def half(shift: int) -> int:
+    """What is added before a shift, for rounding."""
+    return 1 << shift >> 1
+
+
 def unfit(what: str, need: int, have: int) -> ConfigError:
     """The error of a network that exceeds the array."""
     return ConfigError(f"network: needs {need} {what}, the array has {have}; give a smaller network or a larger array")
@@ -252,7 +257,7 @@ def _step_word(geometry: Geometry, step: Step, flags: dict[str, int]) -> int:
 
 def _result_word(geometry: Geometry, result: Result, *, more: bool) -> int:
     values = {
-        "bias": result.bias + (1 << result.shift >> 1),
+        "bias": result.bias + half(result.shift),
         "shift": result.shift,
         "ones": result.ones,
         "floor": int(result.floor),

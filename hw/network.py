@@ -124,7 +124,8 @@ class Network(wiring.Component):
             mine = load.write & (load.table == name)
             m.d.comb += [port.write.eq(mine), port.begin.eq(load.address == 0), port.value.eq(load.value)]
 
-        # Constants come core by core.
+        # Constants come core by core; on their way to all of them they wait a clock more.
+        later = delayed(m, load)
         inner = geometry.loaded << geometry.slot_bits
         low, core_number = (inner - 1).bit_length(), load.address >> (inner - 1).bit_length()
         found = []
@@ -140,9 +141,9 @@ class Network(wiring.Component):
                 core.put.sample.eq(self.put.sample),
                 core.get.bank.eq(self.get.bank),
                 core.get.slot.eq(self.get.slot),
-                core.load.write.eq(load.write & (load.table == Table.CONSTANTS) & (core_number == n)),
-                core.load.address.eq(load.address[:low]),
-                core.load.value.eq(load.value),
+                core.load.write.eq(delayed(m, load.write & (load.table == Table.CONSTANTS) & (core_number == n))),
+                core.load.address.eq(later.address[:low]),
+                core.load.value.eq(later.value),
             ]
             found.append(core.outputs.as_value())
         m.d.sync += self.outputs.as_value().eq(Array(found)[delayed(m, self.get.core)])

@@ -56,15 +56,15 @@ def program_of(parameters: ParameterSet, width: int, geometry: Geometry, links: 
     return compile_network(network, geometry, width, max(map(len, usable(links, network)), default=0))
 
 
-def geometry_words(geometry: Geometry, codes: Shape = NO_CODES) -> tuple[int, ...]:
-    """What gates are built for."""
-    return (*geometry.words, *codes)
+def geometry_words(config: CodecConfig, geometry: Geometry, codes: Shape = NO_CODES) -> tuple[int, ...]:
+    """What gates are built for, and an image must be made for."""
+    return (config.width, *geometry.words, *codes)
 
 
 def spikey_sizes(config: CodecConfig, geometry: Geometry, codes: Shape = NO_CODES) -> dict[Table, int]:
     """Words of each table of an image of profile `spikey`, in their order."""
     return {
-        Table.GEOMETRY: len(geometry_words(geometry, codes)),
+        Table.GEOMETRY: len(geometry_words(config, geometry, codes)),
         Table.NAME: NAME_WORDS,
         Table.LEVEL: 1,
         Table.CODER: 1,
@@ -77,7 +77,7 @@ def spikey_sizes(config: CodecConfig, geometry: Geometry, codes: Shape = NO_CODE
 def full_sizes(config: CodecConfig, geometry: Geometry, features: int) -> dict[Table, int]:
     """Words of each table of an image of profile `full`, in their order; `features` are those of `lms`."""
     return {
-        Table.GEOMETRY: len(geometry_words(geometry)),
+        Table.GEOMETRY: len(geometry_words(config, geometry)),
         Table.NAME: NAME_WORDS,
         Table.EDGES: (1 << config.width) + 1,
         Table.POINTS: full.SHAPES * range_spec.POINTS,
@@ -159,7 +159,7 @@ def image(
         order = full_sizes(config, geometry, len(own[Table.SHIFTS]))
     return words_of(
         {
-            Table.GEOMETRY: geometry_words(geometry, codes),
+            Table.GEOMETRY: geometry_words(config, geometry, codes),
             Table.NAME: name_words(parameters),
             **own,
             **array_words(program, links, config.channels),

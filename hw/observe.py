@@ -26,7 +26,7 @@ from model.spec.calibrate import CENTRE_FRACTION, EDGE_FRACTION, centre_format, 
 from model.spec.config import CodecConfig
 from model.spec.numbers import Format
 
-EXPONENT: Final = Format(5)
+EXPONENT: Final = Format(4)
 CONTEXT: Final = Format(8, 0, signed=True)
 EXPONENT_OFFSET: Final = spec.FRACTION + scale_spec.LEAST_OCTAVE + 1  # from a scale's octave to bits of a node
 CONTEXT_RISE: Final = spec.UNIT_BITS + 1 - OCTAVE_BITS

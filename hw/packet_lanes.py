@@ -1,6 +1,6 @@
 """Stage `packet` for coders in lanes: strings and plain codes are stored, then forwarded in the smaller form."""
 
-from typing import Any
+from typing import Any, Final
 
 from amaranth.hdl import EnableInserter, Module, Signal
 from amaranth.lib import stream, wiring
@@ -17,15 +17,27 @@ from hw.range import PART
 from hw.store import Store, append
 from hw.turns import token_layout
 from hw.words import Words
-from model.spec.config import CodecConfig
+from model.spec.config import CodecConfig, ConfigError
 
 RAW_WORD = 16  # bits of the plain codes' memory
+MOST_RAW_BYTES: Final = (1 << 16) - 1
 
 
 def lane_words(config: CodecConfig) -> int:
     """Words of 32 bits of the longest string that is sent, which is as long as its codes; its end is padded."""
     lane_bytes = -(-config.packet_frames * config.channels // config.lanes * config.width // 8)
     return -(-lane_bytes // (WORD // 8)) + 1
+
+
+def check_lanes(config: CodecConfig) -> None:
+    """Raise `ConfigError` if packets are none for gates with lanes."""
+    if config.channels % config.lanes:
+        raise ConfigError(
+            f"channels: {config.channels} are not shared evenly by {config.lanes} lanes; "
+            f"give a multiple of {config.lanes}"
+        )
+    if config.raw_bytes(config.packet_frames) > MOST_RAW_BYTES:
+        raise ConfigError(f"packet_frames: {config.packet_frames} frames are too long for the store; give fewer")
 
 
 class PacketLanes(wiring.Component):

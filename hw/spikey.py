@@ -65,7 +65,7 @@ class Spikey(NeuralChain):
         ]
 
         tables = spikey_sizes(config, self.geometry, self.codes)
-        fixed = {Table.GEOMETRY: geometry_words(self.geometry, self.codes)}
+        fixed = {Table.GEOMETRY: geometry_words(config, self.geometry, self.codes)}
         loader = self._end(m, frame, hold, network, packet, tables, fixed, packet.empty)
         for part in (wavelet, network, coder, packet):
             m.d.comb += pass_on(loader.load, part.load)

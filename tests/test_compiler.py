@@ -8,7 +8,7 @@ import pytest
 
 from hw.compiler import compile_network
 from hw.geometry import Geometry, Load
-from hw.microcode import IDLE, Program
+from hw.microcode import GREATEST_WORD, IDLE, Program
 from hw.neural import default_geometry, network_of, program_of
 from model.spec import full, shipped
 from model.spec.config import CodecConfig, ConfigError
@@ -227,6 +227,32 @@ def test_what_skips_may_saturate_if_the_output_does() -> None:
     network = replace(NETWORK, skip=replace(LARGE, shift=3), bits=12)
     program = snug(network, 10, 0, slots=2)
     agree(network, program, 10, 2, (), 8, 0)
+
+
+def test_half_a_unit_counts() -> None:
+    """Bounds hold with what is added before a shift: a skip path that exceeds its words only so."""
+    limit = (1 << 11) - 1
+    features = np.array([(0, lag, 0) for lag in range(17)])
+    head = Dense(LINEAR, np.array([[-13] + [0] * 17]), np.zeros(1, np.int64), 0)
+    bare = Network(
+        np.zeros((0, 3), np.int64), np.zeros(0, np.int64), features, 12, [], MiddleOut.NONE, None, [], head, None
+    )
+    for last, taken in ((16, True), (17, False)):
+        weights = np.array([[127] * 16 + [last, 0]])
+        assert (np.abs(weights).sum() * limit) >> 7 <= GREATEST_WORD
+        assert ((np.abs(weights).sum() * limit + 64) >> 7 <= GREATEST_WORD) == taken
+        skip = Dense(LINEAR, weights, np.zeros(1, np.int64), 7)
+        network = replace(bare, skip=skip)
+        if taken:
+            compile_network(network, WIDE, 10)
+        else:
+            with pytest.raises(ConfigError, match="skip path's sums exceed 16 bits"):
+                compile_network(network, WIDE, 10)
+
+
+def test_codes_that_are_too_wide_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^width: 11 bits; the array takes codes of at most 10$"):
+        compile_network(NETWORK, WIDE, 11)
 
 
 def test_listing() -> None:

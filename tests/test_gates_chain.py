@@ -12,6 +12,7 @@ from amaranth.hdl import Array, Module, Mux, Signal
 from hw.calibrated import Calibrated
 from hw.emit_lanes import EmitLanes
 from hw.frame import COUNTERS
+from hw.full import Full
 from hw.loader import CHECK_WORDS, Loader
 from hw.turns import SLOTS
 from model.codec.compressor import Compressor, encode
@@ -387,8 +388,12 @@ def test_nothing_is_recorded_without_a_whole_set() -> None:
             "peers: that of channel 6 stands 3 before it, which is too near for 4 lanes; give 4 or more",
         ),
         (CodecConfig("tiny", 2, 10, 5), "profile 'tiny'"),
+        (CodecConfig("full", 4, 12, 5), "12 bits"),
+        (CodecConfig("full", 6, 10, 5, lanes=4), "channels: 6 are not shared evenly by 4 lanes"),
+        (CodecConfig("full", 1024, 10, 60, lanes=4), "packet_frames: 60"),
     ],
 )
 def test_what_is_not_built_is_refused(config: CodecConfig, words: str) -> None:
+    chain = Full if config.profile == "full" else Calibrated
     with pytest.raises(ConfigError, match=words):
-        Calibrated(config)
+        chain(config)

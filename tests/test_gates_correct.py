@@ -26,7 +26,7 @@ from model.spec.full import Tables
 from model.spec.network import OUTPUT
 from tests.simulate import play
 from tests.test_gates_calibrated import hard_codes
-from tests.test_gates_full import PRIOR, Row, Told, Word, frames_of, law, law_of, loading, tables_of, token
+from tests.test_gates_observe import PRIOR, Row, Told, Word, frames_of, law, law_of, loading, tables_of, token
 
 FLUSH = 24
 TOKEN = ("below", "bits", "plain")

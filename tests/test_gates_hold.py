@@ -228,6 +228,16 @@ def test_every_token_meets_the_outputs_of_its_frame(case: str) -> None:
     assert (broken > 3) == (channels > 1)
 
 
+def test_frames_that_find_no_room_are_counted_in_any_case() -> None:
+    """A frame mark in every clock, and an array that is busy for far longer than there is room for them."""
+    slow = 1300
+    bench = Bench(CodecConfig("spikey", 1, 10, packet_frames=2, key_interval=2), Geometry(slots=1), 1, slow)
+    bench.time = lambda: slow  # type: ignore[method-assign]
+    bench.run([{"valid": 1, "mark": 1, "code": n & 0x3FF} for n in range(3 * slow)], 3 * slow + 300)
+    bench.check()
+    assert sum(token.bare for token in bench.came) > 2 * slow
+
+
 def test_latency() -> None:
     """From a frame's last token to the array's start; from its end to the frame's first token, and to a next start."""
     config, geometry = CodecConfig("spikey", 3, 10, packet_frames=4), Geometry(slots=3)

@@ -17,7 +17,9 @@ from hw.array import ENDLESS, choose
 from hw.boards.image import BEGIN, LEAD, LEAD_IN, ImageReceiver, message
 from model.spec import calibrated, shipped
 from model.spec.config import CodecConfig
+from model.spec.network import MiddleOut
 from model.spec.packet import Link
+from tests import networks
 
 DIVISOR = 4
 BYTE_CLOCKS = 10 * DIVISOR
@@ -232,6 +234,9 @@ def test_the_microcode_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["--build", "build", "--links", "few.txt"], "'few.txt' has 3 lines, the build 4 channels; give each one"),
         (["--build", "build", "--links", "odd.txt"], "'odd.txt', line 2: give pairs of distance and correlation"),
         (["--build", "build", "--links", "words.txt"], "'words.txt', line 1: has something else than whole numbers"),
+        (["--build", "build", "--links", "bytes.txt"], "--links: 'bytes.txt' is no text; give a line for each channel"),
+        (["--build", "build", "alone.spkp", "--links", "links.txt"], "--links: the set's network knows no partners"),
+        (["--build", "clocks"], "--build: 'clocks/report.json' cannot be read"),
         (["--build", "build", "--links", "far.txt"], "links: channel 2 has a partner 1 channels before it, which"),
         (["--build", "build", "--links", "outside.txt"], "links: channel 0"),
     ],
@@ -248,6 +253,9 @@ def test_a_set_or_links_that_do_not_fit_the_build_give_one_line(
     report(tmp_path / "large", "spikey")
     report(tmp_path / "slow", frame_clocks=200)
     report(tmp_path / "alone", links=False)
+    report(tmp_path / "clocks", frame_clocks="many")
+    Path("bytes.txt").write_bytes(b"\xff\n")
+    Path("alone.spkp").write_bytes(networks.spikey_set(1, form=MiddleOut.NONE).to_bytes())
     for name, document in (
         ("tiny", {"configuration": {"profile": "tiny"}, "array": None}),
         ("bare", {"configuration": {}}),

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from hw.array import choose, neighbours
+from hw.array import Array, choose, neighbours
 from hw.boards import ulx3s
 from hw.boards.top import OUTPUTS, SOURCES, Top
 from hw.boards.uart import BAUD, divisor
@@ -67,18 +67,29 @@ def test_a_clock_from_the_pll(mhz: float) -> None:
     assert re.findall(r'FREQUENCY PORT "(.+?)" (.+?) HZ', plan.files["top.lpf"]) == [("clk25_0__io", "25000000.0")]
 
 
-def test_an_array_for_networks_becomes_a_netlist() -> None:
-    clock = ulx3s.BOARD.clock(None, "spikey", 6, DEFAULT_RATE)
-    array = choose(
+def slim_array(clock_hz: int, cores: int) -> Array:
+    """For six channels."""
+    return choose(
         shipped.named("spikey-slim"),
         "spikey-slim",
         channels=6,
         width=10,
-        frame_clocks=clock.hz // DEFAULT_RATE,
+        frame_clocks=clock_hz // DEFAULT_RATE,
         room=ulx3s.BOARD.room,
         linked=True,
-        cores=2,
+        cores=cores,
     )
+
+
+@pytest.mark.parametrize("cores", [1, 3, 4])
+def test_an_array_has_the_cores_that_are_asked_for(cores: int) -> None:
+    found = slim_array(50_000_000, cores).geometry
+    assert (found.cores, found.slots) == (cores, -(-6 // cores))
+
+
+def test_an_array_for_networks_becomes_a_netlist() -> None:
+    clock = ulx3s.BOARD.clock(None, "spikey", 6, DEFAULT_RATE)
+    array = slim_array(clock.hz, 2)
     config = live("spikey", 6, 10, DEFAULT_RATE, clock.hz, links=neighbours(6, array.geometry.slots))
     top = Top(ulx3s.BOARD, clock, config, source="pmod", output="pmod", rate=DEFAULT_RATE, array=array)
     assert top.core.frame_least * DEFAULT_RATE <= clock.hz

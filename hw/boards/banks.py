@@ -14,7 +14,7 @@ from model.spec.operating import has_array
 
 STORE_WORDS: Final = 16384  # of each store: as many as a single-port RAM of iCE40UP5K has, or two side by side
 STORE_BITS: Final = 32
-TOKEN_BITS: Final = 48  # about
+TOKEN_BITS: Final = {"spikey": 54, "full": 90}  # of what waits for an array, at most
 MAX_BANKS: Final = 8
 LEAST_FRAMES: Final = 4  # of a packet, for which an array leaves room
 
@@ -47,7 +47,7 @@ def fitting(config: CodecConfig) -> int:
 def block_rams(config: CodecConfig, room: Room) -> int:
     """Block RAMs of the stores for two packets, where they are made of them, and of tokens that wait for an array."""
     stores = sum(room.blocks(STORE_BITS, 2 * words) for words in WORDS[config.profile](config))
-    waiting = room.blocks(TOKEN_BITS, queue_depth(config)) if has_array(config.profile) else 0
+    waiting = room.blocks(TOKEN_BITS[config.profile], queue_depth(config)) if has_array(config.profile) else 0
     return (stores if room.stores else 0) + waiting
 
 
