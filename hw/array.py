@@ -179,15 +179,18 @@ def _compiled(parameters: ParameterSet, width: int, array: Geometry, *, linked: 
 def _arrays(
     base: Geometry, ample: dict[int, Program], channels: int, limit: int, cores: int | None, room: Room
 ) -> Iterator[Geometry]:
-    """For each number of multipliers the fewest cores, or as many as given, that end within `limit` clocks."""
+    """For each number of multipliers the fewest cores, or as many as given, that end within `limit` clocks; and the
+    fewest with half as much memory, and so on.
+    """
     for multipliers, program in ample.items():
         most = min(MOST_CORES, channels, room.multipliers // multipliers)
+        memory = LOOKUP + 1
         for number in range(1, most + 1):
             slots = -(-channels // number)
-            if cores in (None, number) and slots <= LOOKUP and clocks(program, slots) <= limit:
-                least = -(-channels // slots)
-                yield replace(base, multipliers=multipliers, cores=cores or least, slots=slots)
-                break
+            if cores not in (None, number) or ceil_power(slots) >= memory or clocks(program, slots) > limit:
+                continue
+            memory = ceil_power(slots)
+            yield replace(base, multipliers=multipliers, cores=cores or -(-channels // slots), slots=slots)
 
 
 def choose(

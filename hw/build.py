@@ -283,7 +283,7 @@ def tidy(work: Path, flow: Flow) -> None:
     "--clock",
     "mhz",
     type=float,
-    help="MHz. Default: the slowest that carries the samples; with an array for networks, 50 or 20.25.",
+    help="MHz. Default: the slowest that carries the samples; with an array for networks, the board's for it.",
 )
 @click.option("--peers", is_flag=True, help="For channels that have peers, loaded with the set (calibrated only).")
 @click.option(

@@ -1,6 +1,6 @@
 """What tells one board from another: its platform, its clocks, its lights, the flow that builds for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,8 +29,9 @@ class Board:
         From the slowest to the fastest.
     room : Room
         For an array for networks.
-    array_mhz : float
-        Clock of a core with such an array, by default: the fastest that it is sure to keep.
+    array_mhz : mapping of str to float
+        Clock of a core with such an array, by default, for each profile that has one: the fastest that it is sure to
+        keep.
     pause, alive, fault : tuple of str and int
         Names and numbers of the resources for a button and two lights, see `hw.boards.system.System`.
     """
@@ -41,7 +42,7 @@ class Board:
     flow: type[Flow]
     clocks: tuple[Clock, ...]
     room: Room
-    array_mhz: float
+    array_mhz: Mapping[str, float]
     pause: tuple[str, int]
     alive: tuple[str, int]
     fault: tuple[str, int]
@@ -49,7 +50,7 @@ class Board:
     def clock(self, mhz: float | None, profile: str, channels: int, rate: int) -> Clock:
         """The clock of `mhz`; by default the slowest that carries the samples, and packets at `LINK_BYTES` in `tiny`.
 
-        A profile with an array for networks gets `array_mhz`; whether it is fast enough depends on the array.
+        A profile with an array for networks gets its `array_mhz`; whether it is fast enough depends on the array.
 
         Raises
         ------
@@ -57,7 +58,7 @@ class Board:
             If the board has no such clock, or the clock does not carry that many samples.
         """
         if mhz is None and has_array(profile):
-            mhz = self.array_mhz
+            mhz = self.array_mhz[profile]
         offered = [clock for clock in self.clocks if mhz is None or clock.mhz == mhz]
         if not offered:
             mhzs = ", ".join(f"{clock.mhz:g}" for clock in self.clocks)

@@ -124,7 +124,7 @@ BOARD: Final = Board(
         Clock(PLL_HZ, f"PLL {' '.join(f'{name}={value}' for name, value in PLL.items())}", lambda: FromPll(PLL)),
     ),
     room=Room(multipliers=8, block_rams=25, shapes=((16, 256), (8, 512), (4, 1024), (2, 2048)), core_rams=3),
-    array_mhz=PLL_HZ / 1e6,
+    array_mhz=dict.fromkeys(("spikey", "full"), PLL_HZ / 1e6),
     pause=("button", 0),
     alive=("led_g", 0),
     fault=("led_r", 0),
