@@ -11,7 +11,7 @@ from hw.boards.uart import BAUD, divisor
 from model.spec import shipped
 from model.spec.operating import DEFAULT_RATE, live
 
-MHZS = [40, 50, 60, 62.5, 75]
+MHZS = [37.5, 50, 62.5, 75]
 COMMON = {"clk25_0__io": "G2", "button_fire_0__io": "R1", "led_2__io": "C1", "led_0__io": "B2"}
 CODE = ("B11", "A10", "A9", "B9", "A7", "C8", "C6", "A6", "A4", "A2")
 DATA = ("U18", "N17", "N16", "L16", "H18", "F17", "D18", "C18")

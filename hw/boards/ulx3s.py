@@ -1,6 +1,6 @@
 """ULX3S with an ECP5-85F: a complete compressor on the board.
 
-    crystal 25 MHz -> 25, 40 ... 75 MHz         FTDI UART, 1 Mbaud
+    crystal 25 MHz -> 25, 37.5 ... 75 MHz       FTDI UART, 1 Mbaud
                         |                    /
     test pattern, or ADC on J1 ------> core -> byte-wide port on J2
                                          |
@@ -35,9 +35,8 @@ from hw.ecp5 import Ecp5
 
 REFERENCE_HZ: Final = 25_000_000
 PLLS: Final = (  # the oscillator at 600 or 625 MHz, of 400 to 800; these and what follows as `ecppll` gives them
-    {"CLKI_DIV": 5, "CLKFB_DIV": 8, "CLKOP_DIV": 15},
+    {"CLKI_DIV": 2, "CLKFB_DIV": 3, "CLKOP_DIV": 16},
     {"CLKI_DIV": 1, "CLKFB_DIV": 2, "CLKOP_DIV": 12},
-    {"CLKI_DIV": 5, "CLKFB_DIV": 12, "CLKOP_DIV": 10},
     {"CLKI_DIV": 2, "CLKFB_DIV": 5, "CLKOP_DIV": 10},
     {"CLKI_DIV": 1, "CLKFB_DIV": 3, "CLKOP_DIV": 8},
 )
@@ -95,7 +94,7 @@ class FromPll(Elaboratable):
             **{f"p_{name}": value for name, value in self.settings.items()},
             **{f"a_{name}": value for name, value in LOOP.items()},
             p_CLKOP_ENABLE="ENABLED",
-            p_CLKOP_CPHASE=(self.settings["CLKOP_DIV"] - 1) // 2,
+            p_CLKOP_CPHASE=self.settings["CLKOP_DIV"] // 2 - 1,
             p_CLKOP_FPHASE=0,
             p_OUTDIVIDER_MUXA="DIVA",
             p_FEEDBK_PATH="CLKOP",
@@ -128,7 +127,7 @@ BOARD: Final = Board(
         shapes=((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
         stores=True,
     ),
-    array_mhz={"spikey": 50, "full": 40},
+    array_mhz={"spikey": 50, "full": 37.5},
     pause=("button_fire", 0),
     alive=("led", 2),
     fault=("led", 0),
