@@ -21,7 +21,8 @@ SHAPES: dict[str, dict[str, Any]] = {
     "few": {"projector": ((LINEAR, 2),), "predictor": (), "skip": False},
     "least": {"projector": ((LINEAR, 1),), "predictor": (), "skip": False},
     "lstm": with_lstm(),
-    "coarse": {"bits": 4, "more": 0},
+    "fine": {"bits": 12, "more": 0},
+    "loud": {"more": -4, "skip": False},
 }
 CODERS: dict[str, tuple[int, dict[str, Any]]] = {
     "fixed": (3, {}),
@@ -35,6 +36,12 @@ SETS: dict[str, dict[str, Maker]] = {
     | {name: partial(spikey_set, 20 + coder, coder, **shape) for name, (coder, shape) in CODERS.items()},
     "full": {name: partial(full_set, seed, **shape) for seed, (name, shape) in enumerate(SHAPES.items())},
 }
+
+
+@cache
+def names(profile: str) -> tuple[str, ...]:
+    """All that `find` knows: shipped ones, then `SETS`."""
+    return *(name for name in shipped.names() if shipped.named(name).profile == profile), *SETS[profile]
 
 
 @cache

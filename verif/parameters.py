@@ -65,7 +65,7 @@ def known(design: Design) -> dict[str, ParameterSet]:
     config, own = design.config, design.parameters
     assert own is not None
     found = {"own": own}
-    for name in networks.SETS[config.profile]:
+    for name in networks.names(config.profile):
         each = networks.find(config.profile, name)
         try:
             design.image(each)
@@ -83,7 +83,7 @@ def foreign(design: Design) -> list[np.ndarray]:
     if not design.neural:
         return [design.image(slower(design.config.width))]
     whole, (tables, symbols) = design.image(design.parameters), design.codes
-    wrong = [(at, whole[at] + 1) for at in range(len(neural.geometry_words(design.array, design.codes)))]
+    wrong = [(at, whole[at] + 1) for at in range(len(neural.geometry_words(design.config, design.array, design.codes)))]
     if design.config.links:
         behind = huffman.LEVELS + 2 * tables * symbols if tables else 0
         at = len(whole) - CHECK_WORDS - behind - links_words(design.config)

@@ -41,6 +41,12 @@ CODED = Design(
     codes=(4, 16),
     named="huffman",
 )
+# With an LSTM, links.
+FULL = Design(
+    CodecConfig("full", 4, 8, packet_frames=7, key_interval=6, lanes=2, links=some_links(1, 4, 3)),
+    geometry=Geometry(8, 1, 4, 512, 256, 128, 256, outputs=3, contexts=2, residuals=True),
+    named="lstm",
+)
 FRAMES = 400
 SEEDS = range(3)
 STAGES = PROFILES[DESIGN.config.profile].stages
@@ -101,20 +107,36 @@ GATES = [
             ("mac", "pointer[slot_bits] ^ step.field[0]", "step.field[0]"),
             ("mac", "Mux(step_1.zero, 0, read.data)", "read.data"),
             ("mac", "<< exponent_2 >> 1", "<< exponent_2 >> 2"),
-            ("expect", "under, over = rounded[-1]", "under, over = Const(0)"),
+            ("expect", "under, over = rounded[-1]", "under, over = 0 & rounded[-1]"),
             ("expect", "upwards.eq(~restart & ", "upwards.eq("),
             ("hold", "skipped.eq(ends.there & ~ends.data)", "skipped.eq(0)"),
             ("hold", "self.full.eq((waiting + self.ahead >= BANKS) | crowded)", "self.full.eq(crowded)"),
-            ("hold", "(unread < BANKS)", "(unread < 9)"),
+            ("hold", "ends.data & (done != 0)", "ends.data"),
             ("hold", "bank.eq(bank ^ complete)", "bank.eq(bank ^ sample)"),
             ("rice", "adapts.eq(word >= ADAPTIVE)", "adapts.eq(1)"),
+            ("sequencer", "m.Elif(word.wait)", "m.Elif(0)"),
+            ("sequencer", "delayed(m, self.factor.last), late, frame", "self.factor.last, late, frame"),
+        )
+    ),
+    *(
+        Mutant(f"hw/{stage}.py", old, new, FULL)
+        for stage, old, new in (
+            ("sequencer", "(word.lag + word.late) > age", "word.lag > age"),
+            ("mac", "lookup = Cat(pointer[:POINTER_BITS],", "lookup = Cat(pointer[:POINTER_BITS] ^ 1,"),
+            ("mac", "Mux(residual < 0, -residual, residual)", "residual"),
+            ("observe", "Mux(found.pace.opening, missed.value, origins.data)", "origins.data"),
+            ("observe", "before = logarithm(followed.before)", "before = logarithm(followed.after)"),
+            ("observe", "round_half_up(missed.error, NODE_FALL)", "(missed.error >> NODE_FALL)"),
+            ("correct", "saturate(prior_1.mu + rise, -number.maximum, number.maximum)", "prior_1.mu + rise"),
+            ("correct", "prior.total + outputs.scale", "prior.total"),
+            ("correct", "round_half_up(outputs.curve, OUTPUT.fraction), 0,", "outputs.curve >> OUTPUT.fraction, 0,"),
         )
     ),
     *(
         Mutant(f"hw/{stage}.py", old, new, CODED)
         for stage, old, new in (
             ("sequencer", "age.eq(Mux(age.all(), age, age + 1))", "age.eq(age + 1)"),
-            ("huffman", "Mux(above < escape, above, escape)", "Mux(above <= escape, above, escape)"),
+            ("huffman", "Mux(above < escape, above, escape)", "above"),
             ("huffman", "escapes_5 | (code_read.data.length == 0)", "escapes_5"),
             ("huffman", "chosen.length + bits", "chosen.length"),
         )
@@ -238,6 +260,7 @@ CHECKS = {
     CALIBRATED: (materials, random_faults, hasty),
     LINKED: (materials, random_faults, hasty),
     CODED: (materials, random_faults, hasty),
+    FULL: (materials, random_faults, hasty),
 }
 
 
@@ -264,6 +287,7 @@ def notices(folder: Path, mutant: Mutant | None, design: Design) -> bool:
         pytest.param(CALIBRATED, id="calibrated", marks=pytest.mark.slow),
         pytest.param(LINKED, id="linked", marks=pytest.mark.slow),
         pytest.param(CODED, id="coded", marks=pytest.mark.slow),
+        pytest.param(FULL, id="full", marks=pytest.mark.slow),
     ],
 )
 def test_sound_gates_pass(design: Design, tmp_path: Path) -> None:
