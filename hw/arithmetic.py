@@ -41,9 +41,9 @@ def sign(x: Value) -> Value:
     return Cat(x != 0, negative).as_signed()
 
 
-def delayed(m: Module, value: Any) -> Any:
-    """A value, or a view of a structure, a clock later."""
-    register = Signal.like(value, name="delayed")
+def delayed(m: Module, value: Any, *, reset: bool = True) -> Any:
+    """A value, or a view of a structure, a clock later; its register may do without `reset`."""
+    register = Signal.like(value, name="delayed", reset_less=not reset)
     m.d.sync += register.eq(value)
     return register
 

@@ -1,5 +1,6 @@
 """A core of the array for networks: a memory, multipliers for one word of it, and what makes results of their sums."""
 
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final
 
@@ -27,6 +28,11 @@ from hw.memory import table
 from hw.multiplier import Multiplier
 from model.spec.network import OUTPUT
 from model.spec.wavelet import UNIT_BITS
+
+# A reset would have to reach every core in a clock. They need none: nothing is read before it is written, and the
+# sequencer begins with nothing valid.
+later: Final = partial(delayed, reset=False)
+BARE: Final = {"reset_less": True}
 
 FACTOR: Final = 4  # clocks from a step at `step` to its coefficients at `factor`
 LATENCY: Final = FACTOR + 2  # clocks from a step at `step` to its sums
@@ -141,7 +147,7 @@ class Mac(wiring.Component):
         ]
 
         # Clock 1: the word is read.
-        pointer = Signal(max(POINTER_BITS, geometry.slot_bits + 1))
+        pointer = Signal(max(POINTER_BITS, geometry.slot_bits + 1), **BARE)
         address, slot_bits = Cat(step.slot, step.field), geometry.slot_bits
         other_frame = pointer[slot_bits] ^ step.field[0]
         partner = Cat(pointer[:slot_bits], other_frame, step.field[1:])
@@ -153,11 +159,11 @@ class Mac(wiring.Component):
                 m.d.comb += read.addr.eq(lookup)
             with m.Default():
                 m.d.comb += read.addr.eq(address)
-        step_1 = delayed(m, step)
+        step_1 = later(m, step)
 
         # Clock 2: what is multiplied, and for a feature its distance from the newest sample.
         sample, memory_word = newest.data, Signal(WORD)
-        word, far = Signal(WORD), Signal(signed(WORD.width + 1))
+        word, far = Signal(WORD), Signal(signed(WORD.width + 1), **BARE)
         m.d.comb += [memory_word.eq(Mux(step_1.zero, 0, read.data)), word.eq(memory_word)]
         with m.If(step_1.load == Load.POINTER):
             m.d.sync += pointer.eq(read.data)
@@ -172,29 +178,29 @@ class Mac(wiring.Component):
                 with m.Case(source):
                     m.d.comb += word.eq(value)
         m.d.sync += far.eq(memory_word - Mux(step_1.source == Source.RELATIVE, sample.signal, 0))
-        word_2, exponent_2, step_2 = delayed(m, word), delayed(m, sample.exponent), delayed(m, step_1)
+        word_2, exponent_2, step_2 = later(m, word), later(m, sample.exponent), later(m, step_1)
 
         # Clock 3: half a unit is added, for rounding.
-        total = Signal(signed(WORD.width + 2 + UNIT_BITS))
+        total = Signal(signed(WORD.width + 2 + UNIT_BITS), **BARE)
         m.d.sync += total.eq((far << UNIT_BITS) + (Const(1, 1 << 4) << exponent_2 >> 1))
-        word_3, exponent_3, step_3 = delayed(m, word_2), delayed(m, exponent_2), delayed(m, step_2)
+        word_3, exponent_3, step_3 = later(m, word_2), later(m, exponent_2), later(m, step_2)
 
         # Clock 4: it is shifted and saturated.
-        shifted, operand = Signal(total.shape()), Signal(WORD)
+        shifted, operand = Signal(total.shape()), Signal(WORD, **BARE)
         m.d.comb += shifted.eq(total >> exponent_3)
         feature = limited(m, shifted, step_3.ones)
         normal = (step_3.source == Source.FEATURE) | (step_3.source == Source.RELATIVE)
         m.d.sync += operand.eq(Mux(normal, feature, word_3))
 
-        gain = Signal(WORD)
-        with m.If(delayed(m, step_3.load) == Load.GAIN):
+        gain = Signal(WORD, **BARE)
+        with m.If(later(m, step_3.load) == Load.GAIN):
             m.d.sync += gain.eq(operand)
         return operand, gain
 
     def _multiply(self, m: Module, operand: Signal, gain: Signal) -> list[Signal]:
         """Clocks 5 and 6: products, and their sums; returned as they will be after clock 6."""
         control, weights = self.factor, self.factor.weights
-        clear = delayed(m, control.last | ~control.valid)
+        clear = later(m, control.last | ~control.valid)
         out = []
         for n in range(self.geometry.multipliers):
             own = weights[n * WEIGHT_BITS : (n + 1) * WEIGHT_BITS].as_signed()
@@ -208,7 +214,7 @@ class Mac(wiring.Component):
                 m.d.comb += coefficient.eq(own)
             product = Multiplier(WORD, coefficient.shape())
             m.submodules[f"product_{n}"] = product
-            total, now = Signal(SUM, name=f"sum_{n}"), Signal(SUM, name=f"sum_{n}_now")
+            total, now = Signal(SUM, name=f"sum_{n}", **BARE), Signal(SUM, name=f"sum_{n}_now")
             m.d.comb += [
                 product.a.eq(operand),
                 product.b.eq(coefficient),
@@ -221,22 +227,22 @@ class Mac(wiring.Component):
     def _results(self, m: Module, sums: list[Signal]) -> None:
         """Sums wait in a line; one after the other is made a result and written."""
         geometry, drain = self.geometry, self.drain
-        line = [Signal(SUM, name=f"line_{n}") for n in range(len(sums))]
-        with m.If(delayed(m, self.factor.last)):
+        line = [Signal(SUM, name=f"line_{n}", **BARE) for n in range(len(sums))]
+        with m.If(later(m, self.factor.last)):
             m.d.sync += [place.eq(now) for place, now in zip(line, sums, strict=True)]
         with m.Else():
             m.d.sync += [place.eq(after) for place, after in pairwise(line)]
 
         # Clock 1: bias. Clock 2: shift. Clock 3: saturated; then written.
-        total, shifted, value = Signal(SUM), Signal(SUM), Signal(WORD)
-        drain_1 = delayed(m, drain)
-        drain_2 = delayed(m, drain_1)
+        total, shifted, value = Signal(SUM, **BARE), Signal(SUM, **BARE), Signal(WORD, **BARE)
+        drain_1 = later(m, drain)
+        drain_2 = later(m, drain_1)
         m.d.sync += [
             total.eq(line[0] + drain.bias),
             shifted.eq(total >> drain_1.shift),
             value.eq(limited(m, shifted, drain_2.ones, drain_2.floor == Floor.ZERO, drain_2.floor == Floor.FULL)),
         ]
-        drain_3 = delayed(m, drain_2)
+        drain_3 = later(m, drain_2)
 
         write, loading = self.memory.write_port(), self.load.write
         m.d.comb += [
