@@ -11,7 +11,7 @@ from amaranth.lib import data
 
 from hw.correct import Correct, outlook_layout
 from hw.frame import Frame
-from hw.hold import Hold
+from hw.hold import Hold, latency
 from hw.lms import SHIFTS
 from hw.load import Table, pass_on
 from hw.memory import DelayLine
@@ -53,7 +53,7 @@ class Full(NeuralChain):
 
     @property
     def latency(self) -> int:
-        before = Frame.LATENCY + Observe.LATENCY + Hold.BEFORE + self.clocks + Hold.LATENCY
+        before = Frame.LATENCY + Observe.LATENCY + Hold.BEFORE + self.clocks + latency(self.geometry)
         coded = SLOTS + self._frame_slots + Turns.LATENCY + Correct.LATENCY + Range.LATENCY
         return before + coded + END_ROUNDS * SLOTS + PacketLanes.LATENCY
 
@@ -64,7 +64,7 @@ class Full(NeuralChain):
         token = data.StructLayout({name: layout[name].shape for name in HELD})
         frame, hold, network = self._begin(m, observe, token)
         outlook = outlook_layout(config)
-        m.submodules.turns = turns = Turns(config, 1, FLUSH, extra=outlook)
+        m.submodules.turns = turns = Turns(config, 1, FLUSH, extra=outlook, waited=latency(self.geometry))
         m.submodules.packet = packet = PacketLanes(config, self.banks)
 
         # What is behind `turns` moves on with a token.

@@ -1,6 +1,6 @@
 """How large an array for networks is, and the words of its microcode.
 
-The array (`hw.network`) has `cores` equal cores in lockstep, each with `multipliers` multipliers and a memory, and each
+The array (`hw.network`) has `cores` equal cores, which all do the same, each with `multipliers` multipliers and a memory, and each
 serving `slots` channels that follow each other. A core's memory has `fields` words for each of its slots; field f of
 slot s stands at address `f << slot_bits | s`.
 

@@ -15,12 +15,12 @@ from hw.arithmetic import delayed
 from hw.geometry import Geometry
 from hw.marks import MARKS
 from hw.memory import Queue, table
-from hw.network import Network, Places, place_layout
+from hw.network import Places, get_latency, place_layout
 from model.spec.config import CodecConfig
 from model.spec.network import OUTPUT
 
 FRAMES: Final = 3  # that wait: one comes in, one is worked on, one is coded
-RESERVED: Final = 16  # of the queue: for samples on their way, and for frames that are not stored
+RESERVED: Final = 24  # of the queue: for samples on their way, and for frames that are not stored
 JOBS: Final = 4
 BANKS: Final = 2  # of the array, for samples and for outputs
 MISSED_BITS: Final = 13  # a frame mark in every clock while two programs run
@@ -37,6 +37,11 @@ def held_layout(token: data.StructLayout, geometry: Geometry) -> data.StructLayo
 def queue_depth(config: CodecConfig) -> int:
     """Tokens that wait, at most."""
     return 1 << (FRAMES * config.channels + 2 * RESERVED - 1).bit_length()
+
+
+def latency(geometry: Geometry) -> int:
+    """Clocks from the array's `done` to the frame's first token."""
+    return get_latency(geometry) + 2
 
 
 class Hold(wiring.Component):
@@ -64,12 +69,12 @@ class Hold(wiring.Component):
     busy, done, outputs : In
         Those of the array.
     pause : In
-        Take no more tokens out; those on their way, at most `PAUSE`, still come.
+        Take no more tokens out; those on their way, at most `latency` of the geometry, still come.
     o : Out, stream of `held_layout`, always ready
 
     Latency
     -------
-    `BEFORE` clocks from a frame's last token to the array's `start`, `LATENCY` from its `done` to the frame's first
+    `BEFORE` clocks from a frame's last token to the array's `start`, `latency` from its `done` to the frame's first
     token, `BETWEEN` from one frame's `done` to the next one's `start`.
 
     Throughput
@@ -79,8 +84,6 @@ class Hold(wiring.Component):
 
     BEFORE = 1
     BETWEEN = 1
-    LATENCY = Network.GET_LATENCY + 2
-    PAUSE = Network.GET_LATENCY + 2
 
     def __init__(self, config: CodecConfig, geometry: Geometry, token: data.StructLayout) -> None:
         self.config = config
@@ -214,7 +217,7 @@ class Hold(wiring.Component):
 
         # The token itself is read as late as they are, which leaves `RESERVED` words ahead of those that are written.
         valid, step, recall = may, queue.pop, tokens.read_port()
-        for _ in range(Network.GET_LATENCY):
+        for _ in range(get_latency(self.geometry)):
             valid, step = delayed(m, valid), delayed(m, step)
         at = Signal(range(queue.depth))
         m.d.sync += [at.eq(at + step), self.o.valid.eq(valid)]

@@ -3,18 +3,21 @@
 The law is `model.codec.network`, and `filter_all` and `gather` of `model.codec.wavelet`.
 """
 
-from typing import Any
+from typing import Any, Final
 
-from amaranth.hdl import Array, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.arithmetic import delayed
 from hw.geometry import Geometry
 from hw.load import Table, load_layout
-from hw.mac import Mac, sample_layout
+from hw.mac import Mac, control_layout, drain_layout, factor_layout, sample_layout
 from hw.sequencer import Sequencer, parts
 from model.spec.network import OUTPUT
+
+GROUP: Final = 4  # cores that are driven in the same clock, if there are not too many groups
+MOST_GROUPS: Final = 8
 
 
 def place_layout(geometry: Geometry) -> data.StructLayout:
@@ -55,7 +58,7 @@ class Places(wiring.Component):
 
 
 class Network(wiring.Component):
-    """Cores in lockstep, with one microcode for all.
+    """Equal cores with one microcode: all do the same, each group of them a clock later than the one before.
 
     Parameters
     ----------
@@ -75,7 +78,7 @@ class Network(wiring.Component):
     get : In, place
         Outputs to be read.
     outputs : Out
-        They, two clocks later, in `model.spec.network.OUTPUT`.
+        They, `get_latency` clocks later, in `model.spec.network.OUTPUT`.
     load : In, `hw.load.load_layout`
         Microcode and constants; only while not busy.
 
@@ -92,13 +95,14 @@ class Network(wiring.Component):
     `model.codec.network`: `project`, `predict`; `model.codec.wavelet`: `filter_all`, `gather`
     """
 
-    GET_LATENCY = 2
-
     def __init__(self, geometry: Geometry, width: int) -> None:
         self.geometry = geometry
         self.width = width
         place = place_layout(geometry)
         put = data.StructLayout({"write": 1, "place": place, "sample": sample_layout(geometry)})
+        load = load_layout(width, max(sizes(geometry).values()))
+        orders = {"step": control_layout(geometry), "factor": factor_layout(geometry), "drain": drain_layout(geometry)}
+        self._told = data.StructLayout({**orders, "put": put, "get": place, "load": load})
         super().__init__(
             {
                 "put": In(put),
@@ -106,7 +110,7 @@ class Network(wiring.Component):
                 **dict.fromkeys(("busy", "done"), Out(1)),
                 "get": In(place),
                 "outputs": Out(data.ArrayLayout(signed(OUTPUT.width), geometry.outputs)),
-                "load": In(load_layout(width, max(sizes(geometry).values()))),
+                "load": In(load),
             }
         )
 
@@ -124,30 +128,61 @@ class Network(wiring.Component):
             mine = load.write & (load.table == name)
             m.d.comb += [port.write.eq(mine), port.begin.eq(load.address == 0), port.value.eq(load.value)]
 
-        # Constants come core by core; on their way to all of them they wait a clock more.
-        later = delayed(m, load)
-        inner = geometry.loaded << geometry.slot_bits
-        low, core_number = (inner - 1).bit_length(), load.address >> (inner - 1).bit_length()
-        found = []
-        for n in range(geometry.cores):
-            m.submodules[f"core_{n}"] = core = Mac(geometry)
-            m.d.comb += [
-                core.step.eq(sequencer.step),
-                core.factor.eq(sequencer.factor),
-                core.drain.eq(sequencer.drain),
-                core.put.write.eq(self.put.write & (self.put.place.core == n)),
-                core.put.bank.eq(self.put.place.bank),
-                core.put.slot.eq(self.put.place.slot),
-                core.put.sample.eq(self.put.sample),
-                core.get.bank.eq(self.get.bank),
-                core.get.slot.eq(self.get.slot),
-                core.load.write.eq(delayed(m, load.write & (load.table == Table.CONSTANTS) & (core_number == n))),
-                core.load.address.eq(later.address[:low]),
-                core.load.value.eq(later.value),
-            ]
-            found.append(core.outputs.as_value())
-        m.d.sync += self.outputs.as_value().eq(Array(found)[delayed(m, self.get.core)])
+        # What drives the cores goes along them, a group a clock, and so does what is read of them. No signal has to
+        # reach all of them in a clock, and each sees the same sequence.
+        told = Signal(self._told)
+        m.d.comb += [
+            told.step.eq(sequencer.step),
+            told.factor.eq(sequencer.factor),
+            told.drain.eq(sequencer.drain),
+            told.put.eq(self.put),
+            told.get.eq(self.get),
+            told.load.eq(load),
+        ]
+        found: Value = Const(0)
+        for number, group in enumerate(groups(geometry.cores)):
+            told = delayed(m, told, reset=False) if number else told
+            own = Array(self._core(m, n, told) for n in group)
+            chosen = delayed(m, told.get.core, reset=False)
+            found = delayed(
+                m, Mux(chosen < group.start, found, own[(chosen - group.start)[: len(chosen)]]), reset=False
+            )
+        m.d.comb += self.outputs.as_value().eq(found)
         return m
+
+    def _core(self, m: Module, number: int, told: Any) -> Value:
+        """A core that is told this; returns its outputs."""
+        m.submodules[f"core_{number}"] = core = Mac(self.geometry)
+        # Constants come core by core, a clock later.
+        bits = (self.geometry.loaded * (1 << self.geometry.slot_bits) - 1).bit_length()
+        load = told.load
+        mine = load.write & (load.table == Table.CONSTANTS) & (load.address >> bits == number)
+        m.d.comb += [
+            core.step.eq(told.step),
+            core.factor.eq(told.factor),
+            core.drain.eq(told.drain),
+            core.put.write.eq(told.put.write & (told.put.place.core == number)),
+            core.put.bank.eq(told.put.place.bank),
+            core.put.slot.eq(told.put.place.slot),
+            core.put.sample.eq(told.put.sample),
+            core.get.bank.eq(told.get.bank),
+            core.get.slot.eq(told.get.slot),
+            core.load.write.eq(delayed(m, mine)),
+            core.load.address.eq(delayed(m, load.address[:bits])),
+            core.load.value.eq(delayed(m, load.value)),
+        ]
+        return core.outputs.as_value()
+
+
+def groups(cores: int) -> list[range]:
+    """Cores that are told the same in the same clock, each group a clock after the one before."""
+    size = max(GROUP, -(-cores // MOST_GROUPS))
+    return [range(begin, min(begin + size, cores)) for begin in range(0, cores, size)]
+
+
+def get_latency(geometry: Geometry) -> int:
+    """Clocks from `Network.get` to `Network.outputs`."""
+    return 1 + len(groups(geometry.cores))
 
 
 def sizes(geometry: Geometry) -> dict[Table, int]:

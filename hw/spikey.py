@@ -10,7 +10,7 @@ from amaranth.lib import data
 
 from hw.expect import Expect
 from hw.frame import Frame
-from hw.hold import Hold
+from hw.hold import Hold, latency
 from hw.huffman import Huffman
 from hw.load import Table, pass_on
 from hw.neural import geometry_words, spikey_sizes
@@ -36,7 +36,7 @@ class Spikey(NeuralChain):
     def latency(self) -> int:
         coder = Huffman.LATENCY if self.codes[0] else Rice.LATENCY
         before = Frame.LATENCY + Wavelet.LATENCY + Hold.BEFORE + self.clocks
-        return before + Hold.LATENCY + self.config.channels - 1 + Expect.LATENCY + coder + Packet.LATENCY
+        return before + latency(self.geometry) + self.config.channels - 1 + Expect.LATENCY + coder + Packet.LATENCY
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

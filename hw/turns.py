@@ -24,8 +24,8 @@ from model.spec.numbers import Format
 SLOTS: Final = 4
 END_ROUNDS: Final = 4  # of slots, at a packet's end: one for each kind of token, and one for what is then known of it
 DEPTH: Final = 64  # of the queue
-RESERVED: Final = 6  # of it: for samples on their way, and behind them for frames that are not stored
-WAITED: Final = RESERVED - 2  # tokens on their way for which there is always room
+WAITED: Final = 4  # tokens on their way for which there is always room
+RESERVED: Final = 2  # of the queue, besides: for frames that are not stored
 
 
 FLAGS: Final = data.StructLayout({"first": 1, "frame": 1, "key": 1})
@@ -108,11 +108,13 @@ class Turns(wiring.Component):
         Tokens, empty if need be, that follow a packet's end: as many as it takes to move on all the way.
     extra : ShapeLike, optional
         Of what goes with a sample through the queue.
+    waited : int
+        Tokens that may be on their way when it is full.
 
     Members
     -------
     i : In, stream of `turns_layout`, always ready
-        A source that can wait lets nothing more go while `full`; `WAITED` more tokens may be on their way then.
+        A source that can wait lets nothing more go while `full`; `waited` more tokens may be on their way then.
     full : Out
         A sample that comes to `frame` now would find no room.
     counted : Out
@@ -138,10 +140,11 @@ class Turns(wiring.Component):
 
     LATENCY = 3
 
-    def __init__(self, config: CodecConfig, depth: int, flush: int, extra: Any = None) -> None:
+    def __init__(self, config: CodecConfig, depth: int, flush: int, extra: Any = None, waited: int = WAITED) -> None:
         self.config = config
         self.depth = depth
         self.flush = flush
+        self.waited = waited
         self.own = {} if extra is None else {"extra": extra}
         super().__init__(
             {
@@ -187,8 +190,9 @@ class Turns(wiring.Component):
             self.counted.eq(missed == 0),
             *(queue.value[name].eq(came[name]) for name in self.own),
         ]
+        full = queue.level >= DEPTH - RESERVED - self.waited
         m.d.comb += [getattr(queue.value, name).eq(stored & getattr(marks, name)) for name in ("open", "key", "close")]
-        m.d.sync += [missed.eq(Mux(queue.push & ~stored, 0, missed_now)), self.full.eq(queue.level >= DEPTH - RESERVED)]
+        m.d.sync += [missed.eq(Mux(queue.push & ~stored, 0, missed_now)), self.full.eq(full)]
 
         # The head of the queue waits for its slot; then, if the packet ends with it, the end takes its rounds.
         slot, round_, ending = Signal(range(cycle)), Signal(range(END_ROUNDS)), Signal()

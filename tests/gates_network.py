@@ -15,6 +15,7 @@ from hw.load import VALUE_BITS, Table
 from hw.mac import Mac
 from hw.microcode import Operand, Program
 from hw.network import Network as Array
+from hw.network import get_latency
 from hw.neural import array_words
 from model.codec import network as network_law
 from model.codec import wavelet as wavelet_law
@@ -128,6 +129,7 @@ class _Bench:
         self.program, self.samples, self.links = program, samples, links
         self.channels, self.clocks = len(samples[0]), program.clocks
         self.cores: list[Mac] = []
+        self.wait = get_latency(program.geometry)
         self.dut = Array(program.geometry, width)
         with mock.patch("hw.network.Mac", self._core):
             self.simulator = Simulator(self.dut)
@@ -172,7 +174,7 @@ class _Bench:
                 self.put(ctx, frame + 1, clock)
             if clock < self.channels:
                 ctx.set(dut.get, {"bank": ~frame & 1, **self.places[clock]})
-            if Array.GET_LATENCY <= clock < self.channels + Array.GET_LATENCY:
+            if self.wait <= clock < self.channels + self.wait:
                 found.append([ctx.get(output) for output in dut.outputs])
             _, _, done = await ctx.tick().sample(dut.done)
             clock += 1

@@ -10,9 +10,9 @@ from amaranth.sim import Simulator
 from hw.arithmetic import delayed
 from hw.frame import Frame, frame_layout
 from hw.geometry import Geometry
-from hw.hold import Hold
+from hw.hold import Hold, latency
 from hw.marks import MARKS
-from hw.network import Network
+from hw.network import get_latency
 from model.spec.config import CodecConfig
 
 FRONT = 6  # clocks from `frame` to `hold`
@@ -71,7 +71,7 @@ class PretendedArray:
         self.keys: list[int] = []
         self.left = 0
         self.bank = 0
-        self.told = [-1] * (Network.GET_LATENCY - 1)
+        self.told = [-1] * (get_latency(bench.geometry) - 1)
 
     def clock(self, ctx: Any, seen: dict[str, int]) -> None:
         """From what was seen in a clock, the inputs in the next one."""
@@ -153,7 +153,7 @@ class Bench:
                     self.left.append((self.token(left.token), left.outputs[0]))
                     self.clocks["left"].append(clock)
                 quiet = quiet + 1 if word.get("pause") else 0
-                assert quiet <= Hold.PAUSE or not ctx.get(hold.o.valid)
+                assert quiet <= latency(self.geometry) or not ctx.get(hold.o.valid)
                 for name in ("start", "valid"):
                     self.clocks[name] += [clock] if seen[name] else []
                 if ctx.get(hold.done):
@@ -249,5 +249,5 @@ def test_latency() -> None:
     assert [start - clocks["valid"][3 * n + 2] for n, start in enumerate(clocks["start"][:2])] == [Hold.BEFORE] * 2
     assert clocks["done"][1] > clocks["valid"][8]  # the third frame waits for the array
     assert clocks["start"][2] - clocks["done"][1] == Hold.BETWEEN
-    assert [clocks["left"][3 * n] - done for n, done in enumerate(clocks["done"])] == [Hold.LATENCY] * 3
+    assert [clocks["left"][3 * n] - done for n, done in enumerate(clocks["done"])] == [latency(geometry)] * 3
     assert [clocks["left"][3 * n + 2] - clocks["left"][3 * n] for n in range(3)] == [2] * 3

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hw.geometry import Geometry
+from hw.network import MOST_GROUPS, get_latency, groups
 from model.spec import full
 from model.spec.network import Dense, MiddleOut, Network
 from model.spec.packet import Link
@@ -31,6 +33,8 @@ CASES: dict[str, tuple[dict[str, Any], tuple[int, int, int], int, int, int]] = {
     "LSTM twice": ({"projector": ((LSTM, 2), (LSTM, 3)), "predictor": ((RELU, 3),)}, (5, 1, 3), 2, 1, 10),
     "residuals, three outputs": (RESIDUALS, (4, 1, 4), 4, 2, 10),
     "residuals, three outputs, plain": ({**RESIDUALS, "form": MiddleOut.PLAIN, "bits": 12}, (8, 2, 3), 5, 2, 8),
+    "three groups of cores": ({}, (3, 10, 1), 10, 0, 10),
+    "residuals, two groups, a core that is not full": (RESIDUALS, (4, 6, 2), 11, 1, 10),
     "residuals, an LSTM": ({**RESIDUALS, **with_lstm(), "predictor": ((LINEAR, 4),)}, (3, 1, 2), 2, 1, 10),
 }
 
@@ -99,3 +103,12 @@ def test_an_earlier_partner_gives_its_current_latent_and_a_later_one_its_last(fo
     assert found.shape == (frames - 1, 3)
     assert (found == np.clip(np.transpose(expected), -127, 127)).all()
     assert (now != last).all()
+
+
+@pytest.mark.parametrize("cores", [1, 4, 5, 12, 32, 33, 37, 156])
+def test_groups_of_cores(cores: int) -> None:
+    """Every core is in one, in their order; there are few."""
+    found = groups(cores)
+    assert [n for group in found for n in group] == list(range(cores))
+    assert len(found) <= MOST_GROUPS and len(found) == 1 + (cores - 1) // len(found[0])
+    assert get_latency(Geometry(cores=cores)) == 1 + len(found)

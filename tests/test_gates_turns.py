@@ -149,8 +149,8 @@ def test_a_full_queue_says_so_in_time() -> None:
         rows.append(entry(n % 256, sample=1, frame=int(n % 8 == 0), open=int(n == 0)))
     full = [row["full"] for row in seen_by(config, rows, 0)]
     first = full.index(1)
-    assert DEPTH - RESERVED < first * (SLOTS - 1) // SLOTS < DEPTH
-    rows = rows[: first + RESERVED - 2]
+    assert DEPTH - RESERVED - WAITED < first * (SLOTS - 1) // SLOTS < DEPTH
+    rows = rows[: first + WAITED]
     seen = seen_by(config, rows, 8 * DEPTH)
     codes = [row["token.code"] for row in seen if row["advance"] and row["token.sample"]]
     assert codes == [n % 256 for n in range(len(rows))]
