@@ -1,8 +1,8 @@
 """How large an array for networks is, and the words of its microcode.
 
-The array (`hw.network`) has `cores` equal cores, which all do the same, each with `multipliers` multipliers and a memory, and each
-serving `slots` channels that follow each other. A core's memory has `fields` words for each of its slots; field f of
-slot s stands at address `f << slot_bits | s`.
+The array (`hw.network`) has `cores` equal cores, which all do the same, each with `multipliers` multipliers and a
+memory, and each serving `slots` channels that follow each other. A core's memory has `fields` words for each of its
+slots; field f of slot s stands at address `f << slot_bits | s`.
 
 A *step* multiplies one word, of the memory or of the frame that came in, by a coefficient for each multiplier and adds
 up. Its field is `base + ((frame - lag) modulo 2**size)`: a ring of the last `2**size` frames. A *result* says what
