@@ -88,22 +88,29 @@ class Links(wiring.Component):
         # The number of links comes first; then both bytes of each, the next of which is read meanwhile.
         naming, begun, upper = Signal(init=self.named), Signal(), Signal()
         link, channel = Signal(range(MOST_LINKS)), Signal(range(channels + 1), init=home)
-        link_next, channel_next = Signal.like(link), Signal.like(channel)
+        link_next, channel_next, word = Signal.like(link), Signal.like(channel), Signal(VALUE_BITS)
         m.d.comb += [link_next.eq(link), channel_next.eq(channel), read.addr.eq(Cat(link_next, channel_next))]
         m.d.sync += [link.eq(link_next), channel.eq(channel_next)]
-        ends = upper & (link == Mux(naming, NAME_WORDS, most) - 1)
+        lower, final, whole, ends, last = Signal(), Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             self.there.eq(most != 0),
-            self.last.eq(ends & Mux(naming, ~self.there, channel == channels - 1)),
-            self.byte.eq(Mux(naming | begun, read.data.word_select(upper, 8), most)),
+            lower.eq((naming | begun) & ~upper),
+            final.eq(link == Mux(naming, NAME_WORDS, most) - 1),
+            whole.eq(final & Mux(naming, ~self.there, channel == channels - 1)),
+            self.last.eq(upper & last),
+            self.byte.eq(Mux(naming | begun, word.word_select(upper, 8), most)),
         ]
+        with m.If(Mux(self.step, ~lower, ~upper)):
+            m.d.sync += word.eq(read.data)
         with m.If(self.step):
-            m.d.sync += [begun.eq(~naming & ~self.last), upper.eq((naming | begun) & ~upper)]
-            with m.If(ends):
-                m.d.comb += [link_next.eq(0), channel_next.eq(Mux(self.last, home, Mux(naming, 0, channel + 1)))]
+            m.d.sync += [begun.eq(~naming & ~self.last), upper.eq(lower)]
+            with m.If(lower):
+                m.d.comb += link_next.eq(Mux(final, 0, link + 1))
+                m.d.sync += [ends.eq(final), last.eq(whole)]
+                with m.If(final):
+                    m.d.comb += channel_next.eq(Mux(whole, home, Mux(naming, 0, channel + 1)))
+            with m.If(upper & ends):
                 m.d.sync += naming.eq(self.last & self.named)
-            with m.Elif(upper):
-                m.d.comb += link_next.eq(link + 1)
         return m
 
 
