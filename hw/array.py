@@ -46,9 +46,9 @@ class Room:
     stores: bool = False
     core_rams: int = 0
 
-    def without(self, block_rams: int) -> "Room":
+    def without(self, block_rams: int, multipliers: int = 0) -> "Room":
         """What is left."""
-        return replace(self, block_rams=self.block_rams - block_rams)
+        return replace(self, block_rams=self.block_rams - block_rams, multipliers=self.multipliers - multipliers)
 
     def blocks(self, width: int, depth: int) -> int:
         """Block RAMs of a memory."""

@@ -15,7 +15,7 @@ from amaranth.back import rtlil
 from hw import budgets, image, tools
 from hw.array import ENDLESS, Array, Room, choose, neighbours
 from hw.boards import icebreaker, ulx3s
-from hw.boards.banks import LEAST_FRAMES, block_rams, shortened
+from hw.boards.banks import LEAST_FRAMES, MULTIPLIERS, block_rams, shortened
 from hw.boards.board import Board
 from hw.boards.clock import Clock
 from hw.boards.top import OUTPUTS, SOURCES, Top
@@ -152,7 +152,7 @@ def sized(
             channels=channels,
             width=width,
             frame_clocks=frame_clocks,
-            room=room.without(others),
+            room=room.without(others, MULTIPLIERS[profile]),
             linked=links,
             cores=cores,
             multipliers=multipliers,

@@ -15,6 +15,8 @@ from model.spec.operating import has_array
 STORE_WORDS: Final = 16384  # of each store: as many as a single-port RAM of iCE40UP5K has, or two side by side
 STORE_BITS: Final = 32
 TOKEN_BITS: Final = {"spikey": 54, "full": 90}  # of what waits for an array, at most
+STAGES: Final = {"spikey": 0, "full": 20}  # block RAMs of the stages on either side of an array, about
+MULTIPLIERS: Final = {"spikey": 0, "full": 11}  # of the same
 MAX_BANKS: Final = 8
 LEAST_FRAMES: Final = 4  # of a packet, for which an array leaves room
 
@@ -45,10 +47,12 @@ def fitting(config: CodecConfig) -> int:
 
 
 def block_rams(config: CodecConfig, room: Room) -> int:
-    """Block RAMs of the stores for two packets, where they are made of them, and of tokens that wait for an array."""
+    """Block RAMs of the stores for two packets, where they are made of them, and of what an array needs around it."""
     stores = sum(room.blocks(STORE_BITS, 2 * words) for words in WORDS[config.profile](config))
-    waiting = room.blocks(TOKEN_BITS[config.profile], queue_depth(config)) if has_array(config.profile) else 0
-    return (stores if room.stores else 0) + waiting
+    found = stores if room.stores else 0
+    if has_array(config.profile):
+        found += room.blocks(TOKEN_BITS[config.profile], queue_depth(config)) + STAGES[config.profile]
+    return found
 
 
 def shortened(config: CodecConfig, room: Room) -> CodecConfig:
