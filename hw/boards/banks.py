@@ -14,7 +14,7 @@ from model.spec.operating import has_array
 
 STORE_WORDS: Final = 16384  # of each store: as many as a single-port RAM of iCE40UP5K has, or two side by side
 STORE_BITS: Final = 32
-TOKEN_BITS: Final = {"spikey": 54, "full": 90}  # of what waits for an array, at most
+TOKEN_BITS: Final = {"spikey": 42, "full": 76}  # of what waits for an array, besides its channel, at most
 STAGES: Final = {"spikey": 0, "full": 20}  # block RAMs of the stages on either side of an array, about
 MULTIPLIERS: Final = {"spikey": 0, "full": 11}  # of the same
 MAX_BANKS: Final = 8
@@ -51,7 +51,8 @@ def block_rams(config: CodecConfig, room: Room) -> int:
     stores = sum(room.blocks(STORE_BITS, 2 * words) for words in WORDS[config.profile](config))
     found = stores if room.stores else 0
     if has_array(config.profile):
-        found += room.blocks(TOKEN_BITS[config.profile], queue_depth(config)) + STAGES[config.profile]
+        bits = TOKEN_BITS[config.profile] + (config.channels - 1).bit_length()
+        found += room.blocks(bits, queue_depth(config)) + STAGES[config.profile]
     return found
 
 
