@@ -23,6 +23,7 @@ import numpy as np
 from amaranth.back import rtlil
 
 from hw import asic, power
+from hw.array import neighbours
 from hw.geometry import Geometry
 from hw.tools import ToolError
 from model.bench import stream
@@ -30,7 +31,6 @@ from model.codec.compressor import encode
 from model.formats.codes import LATTICE_WIDTH
 from model.recordings import default_recordings, wav_files
 from model.spec import operating
-from model.spec.packet import Link
 from scripts.document import show
 from verif import toolchain
 from verif.activity import Watched
@@ -41,7 +41,6 @@ from verif.play import stimulus
 SKIPPED: Final = 30  # frames before counting begins
 COUNTED: Final = 60  # frames that count
 RESET: Final = 4  # clocks
-STRENGTH: Final = 64  # of links, 0.5
 OUTPUTS: Final = ("m_axis_tdata", "m_axis_tvalid")
 LOADING: Final = ("p_axis_tready", "loaded")  # more of them, of a core that takes a parameter set
 PATIENCE: Final = 100  # clocks that a word of a set may have to wait
@@ -75,8 +74,8 @@ class Build:
 
     @property
     def design(self) -> Design:
-        """Its design: live, the link as fast as the clock; channels of a neural profile are linked in pairs."""
-        links = tuple((Link(2 * (n % 2) - 1, STRENGTH),) for n in range(self.channels)) if self.geometry else ()
+        """Its design: live, the link as fast as the clock; channels of a neural profile are linked."""
+        links = neighbours(self.channels, self.geometry.slots) if self.geometry else ()
         config = operating.live(self.profile, self.channels, LATTICE_WIDTH, self.rate, self.clock, links=links)
         return Design(config, geometry=self.geometry, named=self.shipped)
 
