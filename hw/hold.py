@@ -20,7 +20,7 @@ from model.spec.config import CodecConfig
 from model.spec.network import OUTPUT
 
 FRAMES: Final = 3  # that wait: one comes in, one is worked on, one is coded
-RESERVED: Final = 24  # of the queue: for samples on their way to it and, read late, from it; for frames that are not stored
+RESERVED: Final = 24  # of the queue: for samples on their way to it, or from it, and for frames that are not stored
 JOBS: Final = 4
 BANKS: Final = 2  # of the array, for samples and for outputs
 MISSED_BITS: Final = 13  # a frame mark in every clock while two programs run
